@@ -1,0 +1,239 @@
+"""Graph -> torch.nn.Module, operator by operator. Knows nothing of counting; `verify` holds the two against each other.
+
+Node names become module paths (`MobilenetV1/Conv2d_0/convolution` is `model.MobilenetV1.Conv2d_0.convolution`), so
+state dicts read like the published table. Paddings, crops and sizes follow the image that comes in: a module takes any
+size its graph takes.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from budgetnet import ops
+from budgetnet.graph import Graph
+from budgetnet.ops import Shape, same_padding
+
+
+class NoBuilderError(TypeError):
+    """An operator that nobody taught the builder."""
+
+
+class GraphModule(nn.Module):
+    """A built graph: images (batch, 3, height, width) float -> scores (batch, classes, height, width)."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self._input = graph.input.name
+        self._output = graph.output.name
+        self._steps = [(node.name, node.inputs) for node in graph.nodes if node.name != self._input]
+        self._last_use = {name: node.name for node in graph.nodes for name in node.inputs}
+        for node, inputs in graph.input_shapes():
+            if node.name == self._input:
+                continue
+            builder = BUILDERS.get(type(node.op))
+            if builder is None:
+                raise NoBuilderError(f"{type(node.op).__name__} cannot be built (node {node.name!r})")
+            _attach(self, node.name, builder(node.op, inputs))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Scores per class and pixel, before the softmax."""
+        live = {self._input: images}
+        for name, inputs in self._steps:
+            live[name] = self.node_module(name)(*(live[given] for given in inputs))
+            for given in inputs:
+                if self._last_use[given] == name:
+                    live.pop(given, None)  # frees a map as soon as its last reader is done
+        return live[self._output]
+
+    def node_module(self, name: str) -> nn.Module:
+        """The module that was built for the graph's node `name`."""
+        return self.get_submodule(module_path(name))
+
+
+def module_path(node_name: str) -> str:
+    """`conv1_pointwise/BiasAdd` -> `conv1_pointwise.BiasAdd`."""
+    return node_name.replace("/", ".")
+
+
+def build(graph: Graph, *, seed: int | None = None) -> GraphModule:
+    """Builds a graph, Xavier-initialised; with a `seed`, the same weights each time and the global generator untouched.
+
+    Raises NoBuilderError for an operator without a builder.
+    """
+    if seed is None:
+        return GraphModule(graph)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return GraphModule(graph)
+
+
+def _attach(root: nn.Module, name: str, module: nn.Module) -> None:
+    *folders, leaf = name.split("/")
+    for folder in folders:
+        if folder not in root._modules:
+            root.add_module(folder, nn.Module())
+        root = cast(nn.Module, root._modules[folder])
+    root.add_module(leaf, module)
+
+
+class Conv2d(nn.Conv2d):
+    """nn.Conv2d with the padding rule of `ops`: `same` is split unevenly where TensorFlow splits it unevenly."""
+
+    def __init__(self, op: ops.Conv2d, given: Shape) -> None:
+        super().__init__(
+            given.channels,
+            op.channels,
+            op.kernel,
+            stride=op.stride,
+            padding=0 if op.padding == "same" else op.padding,
+            dilation=op.dilation,
+            groups=op.groups,
+            bias=False,
+        )
+        self._same = op.padding == "same"
+        nn.init.xavier_uniform_(self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, in, height, width) -> (batch, out, ...)."""
+        if not self._same:
+            return super().forward(x)
+        padding, x = _pad_same(x, self.kernel_size[0], self.stride[0], self.dilation[0], value=0.0)
+        return functional.conv2d(x, self.weight, None, self.stride, padding, self.dilation, self.groups)
+
+
+class MaxPool2d(nn.Module):
+    """Max pooling with the padding rule of `ops`; padded elements never win."""
+
+    def __init__(self, op: ops.MaxPool2d, given: Shape) -> None:
+        super().__init__()
+        self._op = op
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) -> (batch, channels, ...)."""
+        op = self._op
+        if op.padding != "same":
+            return functional.max_pool2d(x, op.kernel, op.stride, op.padding)
+        padding, x = _pad_same(x, op.kernel, op.stride, 1, value=float("-inf"))
+        return functional.max_pool2d(x, op.kernel, op.stride, padding)
+
+
+def _pad_same(x: Tensor, kernel: int, stride: int, dilation: int, *, value: float) -> tuple[tuple[int, int], Tensor]:
+    """The padding a kernel can add by itself, and the input, padded beforehand where both sides differ."""
+    height, width = _size(x)
+    top, bottom = same_padding(height, kernel, stride, dilation)
+    left, right = same_padding(width, kernel, stride, dilation)
+    if (top, left) == (bottom, right) and 2 * max(top, left) <= kernel:
+        return (top, left), x
+    return (0, 0), functional.pad(x, (left, right, top, bottom), value=value)
+
+
+def _size(x: Tensor) -> tuple[int, int]:
+    """Height and width as plain ints: while fvcore traces, a shape is made of tensors, and it would count their
+    arithmetic.
+    """
+    return int(x.shape[-2]), int(x.shape[-1])
+
+
+class BiasAdd(nn.Module):
+    """Adds a learned number per channel, zero at first."""
+
+    def __init__(self, op: ops.BiasAdd, given: Shape) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(given.channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape unchanged."""
+        return x + self.bias[:, None, None]
+
+
+class Resize(nn.Module):
+    """Scales to the size of the second input."""
+
+    def __init__(self, op: ops.Resize) -> None:
+        super().__init__()
+        self._mode = op.mode
+
+    def forward(self, x: Tensor, reference: Tensor) -> Tensor:
+        """(batch, channels, ...) -> (batch, channels, height and width of the reference)."""
+        corners = False if self._mode == "bilinear" else None
+        return functional.interpolate(x, size=_size(reference), mode=self._mode, align_corners=corners)
+
+
+class Crop(nn.Module):
+    """Cuts to the size of the second input, from the centre."""
+
+    def forward(self, x: Tensor, reference: Tensor) -> Tensor:
+        """(batch, channels, ...) -> (batch, channels, height and width of the reference)."""
+        (given_height, given_width), (height, width) = _size(x), _size(reference)
+        top, left = (given_height - height) // 2, (given_width - width) // 2
+        return x[..., top : top + height, left : left + width]
+
+
+class Add(nn.Module):
+    """Sum of its inputs."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Shape unchanged."""
+        total = inputs[0]
+        for other in inputs[1:]:
+            total = total + other
+        return total
+
+
+class Concat(nn.Module):
+    """Its inputs, stacked along the channels."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(batch, sum of channels, height, width)."""
+        return torch.cat(inputs, dim=1)
+
+
+def bilinear_kernel(size: int) -> Tensor:
+    """The (size, size) weights with which a transposed convolution interpolates bilinearly.
+
+    Source: Long et al., CVPR 2015, section 3.3; the triangle is centred, for odd and even sizes.
+    """
+    half = (size + 1) // 2
+    centre = half - 1 if size % 2 else half - 0.5
+    ramp = 1 - (torch.arange(size) - centre).abs() / half
+    return ramp[:, None] * ramp[None, :]
+
+
+def _conv_transpose(op: ops.ConvTranspose2d, inputs: tuple[Shape, ...]) -> nn.Module:
+    given = inputs[0].channels
+    module = nn.ConvTranspose2d(
+        given, op.channels, op.kernel, stride=op.stride, padding=op.padding, groups=op.groups, bias=False
+    )
+    if op.initial == "xavier":
+        nn.init.xavier_uniform_(module.weight)
+        return module
+    weight = torch.zeros_like(module.weight)
+    per_group = op.channels // op.groups
+    for channel in range(min(given, op.channels)):
+        weight[channel, channel % per_group] = bilinear_kernel(op.kernel)
+    with torch.no_grad():
+        module.weight.copy_(weight)
+    return module
+
+
+def _activation(op: ops.Activation, inputs: tuple[Shape, ...]) -> nn.Module:
+    return {"relu": nn.ReLU, "relu6": nn.ReLU6}[op.kind](inplace=True)
+
+
+BUILDERS: dict[type[ops.Operator], Callable[[Any, tuple[Shape, ...]], nn.Module]] = {
+    ops.Conv2d: lambda op, inputs: Conv2d(op, inputs[0]),
+    ops.ConvTranspose2d: _conv_transpose,
+    ops.BiasAdd: lambda op, inputs: BiasAdd(op, inputs[0]),
+    ops.BatchNorm2d: lambda op, inputs: nn.BatchNorm2d(inputs[0].channels, eps=op.epsilon),
+    ops.Activation: _activation,
+    ops.Dropout: lambda op, inputs: nn.Dropout(op.rate),
+    ops.MaxPool2d: lambda op, inputs: MaxPool2d(op, inputs[0]),
+    ops.Resize: lambda op, inputs: Resize(op),
+    ops.Crop: lambda op, inputs: Crop(),
+    ops.Add: lambda op, inputs: Add(),
+    ops.Concat: lambda op, inputs: Concat(),
+}
+"""Operator -> maker of its module from (operator, input shapes)."""

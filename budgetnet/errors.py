@@ -1,0 +1,62 @@
+"""What can go wrong because of what a user gave us: one base exception, told with file, line, rule and value.
+
+Everything here is printed without a traceback and ends the command with exit code 2. Any other exception is a bug of
+ours.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+class BudgetnetError(Exception):
+    """A fault in the input (a file, a flag, a data set), worded for the person who gave it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One fault in a file. `field` is the dotted path inside the file, `value` what stood there (already shortened).
+
+    `value` is empty where the field's name says it all: an unknown field.
+    """
+
+    file: str
+    line: int
+    field: str
+    rule: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.field}: {self.rule}" + (f", but got {self.value}" if self.value else "")
+
+
+class FileError(BudgetnetError):
+    """All faults found in one file, in line order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda problem: (problem.line, problem.field)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def shorten(value: object, limit: int = 60) -> str:
+    """`ascii(value)` on one line of at most `limit` characters, safe to print whatever the value is."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"a whole number of {value.bit_length()} bits"
+    if isinstance(value, str):
+        value = value[: 4 * limit]
+    text = ascii(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def printable(text: str) -> str:
+    """`text` on one line, whatever it holds: a file name may hold line ends and bytes that are no text."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """`; did you mean 'fps'?` when a known word is near, else the list of the known ones."""
+    written = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), written, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {written[near[0]]!r}?"
+    return f"; known: {', '.join(known)}" if known else ""

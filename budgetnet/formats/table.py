@@ -1,0 +1,47 @@
+"""Tables for the terminal, drawn by rich."""
+
+import io
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table as RichTable
+from rich.text import Text as RichText
+
+from budgetnet.report import Block, Picture, Report, Table, Text
+
+SUFFIX = ".txt"
+
+
+def render(report: Report) -> dict[str, str]:
+    """The report as plain text, 120 columns wide."""
+    console = Console(file=io.StringIO(), width=120, color_system=None)
+    console.print(renderable(report))
+    assert isinstance(console.file, io.StringIO)
+    return {report.key: console.file.getvalue()}
+
+
+def renderable(report: Report) -> RenderableType:
+    """The report for a rich console."""
+    blocks = [Padding(_block(block), (1, 0, 0, 0)) for block in report.blocks]
+    return Group(RichText(report.title, style="bold"), *blocks)
+
+
+def _block(block: Block) -> RenderableType:
+    match block:
+        case Text():
+            return RichText(block.text)
+        case Picture():
+            return RichText(f"{block.title}: {block.path}")
+        case Table():
+            return _table(block)
+
+
+def _table(table: Table) -> RichTable:
+    drawn = RichTable(title=RichText(table.title, style="italic"), title_justify="left")
+    for column in table.columns:
+        # numbers are never broken over two lines; text may be
+        drawn.add_column(RichText(column.heading), justify="right" if column.right else "left", no_wrap=column.right)
+    for row in table.rows:
+        style = "bold green" if table.marked(row) else None
+        drawn.add_row(*(RichText(column.text(row)) for column in table.columns), style=style)
+    return drawn

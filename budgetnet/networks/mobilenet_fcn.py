@@ -1,0 +1,112 @@
+"""MobileNet-FCN: a MobileNet v1 stem (Howard et al., arXiv:1704.04861, table 1) under a segmentation head.
+
+The rows are those of the published table; node names and the rule for channels, max(int(c * depth_multiplier), 8), are
+those of the TensorFlow slim network that the published figures were read off.
+"""
+
+from typing import Final
+
+from budgetnet import heads
+from budgetnet.graph import Graph, GraphBuilder
+from budgetnet.heads import Stem
+from budgetnet.numeric import maximum, truncate
+from budgetnet.ops import Activation, BatchNorm2d, Conv2d
+from budgetnet.parameters import Parameter
+from budgetnet.units import Number
+
+ROWS: Final = (
+    # kind, stride, output channels at depth multiplier 1; row n is Conv2d_n
+    ("convolution", 2, 32),
+    ("separable", 1, 64),
+    ("separable", 2, 128),
+    ("separable", 1, 128),
+    ("separable", 2, 256),
+    ("separable", 1, 256),
+    ("separable", 2, 512),
+    ("separable", 1, 512),
+    ("separable", 1, 512),
+    ("separable", 1, 512),
+    ("separable", 1, 512),
+    ("separable", 1, 512),
+    ("separable", 2, 1024),
+    ("separable", 1, 1024),
+)
+ENDPOINTS: Final = ("Conv2d_0", *(f"Conv2d_{row}_pointwise" for row in range(1, len(ROWS))))
+MINIMUM_CHANNELS: Final = 8
+
+PARAMETERS = (
+    Parameter(
+        name="depth_multiplier",
+        kind=float,
+        default=1.0,
+        space=(0.25, 0.5, 0.75, 1.0),
+        above=0,
+        maximum=64,
+        part="stem",
+        help="width of the stem: every layer's channels are multiplied by it",
+    ),
+    Parameter(
+        name="final_endpoint",
+        kind=str,
+        default="Conv2d_13_pointwise",
+        space=("Conv2d_11_pointwise", "Conv2d_13_pointwise"),
+        choices=ENDPOINTS,
+        part="stem",
+        help="the stem's last layer; Conv2d_11_pointwise and earlier keep a finer map (stride 16 and less)",
+    ),
+    Parameter(
+        name="head",
+        kind=str,
+        default="fcn",
+        space=("fcn",),
+        choices=tuple(heads.names()),
+        part="head",
+        help="what turns the stem's features into classes",
+    ),
+)
+
+
+def graph(
+    *,
+    depth_multiplier: Number,
+    final_endpoint: str,
+    head: str,
+    classes: Number,
+    height: Number,
+    width: Number,
+    **head_parameters: Number,
+) -> Graph:
+    """The network for images of height x width pixels; all numbers may be NumPy arrays over a grid of networks."""
+    g = GraphBuilder()
+    image = g.image(height=height, width=width)
+    with g.part("stem"):
+        stem = _stem(g, image, depth_multiplier, final_endpoint)
+    with g.part("head"):
+        heads.head(head).add(g, stem, classes=classes, **head_parameters)
+    return g.finish()
+
+
+def _stem(g: GraphBuilder, image: str, depth_multiplier: Number, final_endpoint: str) -> Stem:
+    x, total_stride, taps = image, 1, {}
+    for endpoint, (kind, stride, full_channels) in zip(ENDPOINTS, ROWS, strict=True):
+        channels = maximum(truncate(full_channels * depth_multiplier), MINIMUM_CHANNELS)
+        total_stride *= stride
+        path = f"MobilenetV1/{endpoint}"
+        if kind == "convolution":
+            x = _unit(g, path, "convolution", Conv2d(channels=channels, kernel=3, stride=stride), x)
+        else:
+            depthwise = path.replace("_pointwise", "_depthwise")
+            groups = g.shape(x).channels
+            x = _unit(g, depthwise, "depthwise", Conv2d(channels=groups, kernel=3, stride=stride, groups=groups), x)
+            x = _unit(g, path, "convolution", Conv2d(channels=channels, kernel=1), x)
+        taps[total_stride] = x
+        if endpoint == final_endpoint:
+            break
+    return Stem(image=image, features=x, stride=total_stride, taps=taps)
+
+
+def _unit(g: GraphBuilder, path: str, kind: str, convolution: Conv2d, x: str) -> str:
+    """Convolution, batch norm, ReLU6: what the stem is made of."""
+    x = g.add(f"{path}/{kind}", convolution, x)
+    x = g.add(f"{path}/BatchNorm", BatchNorm2d(), x)
+    return g.add(f"{path}/Relu6", Activation(kind="relu6"), x)

@@ -1,0 +1,36 @@
+"""The few functions that the formulas need beyond + - * //, for plain numbers and NumPy arrays alike.
+
+NumPy is imported only once an array turns up, so that planning with plain ints starts at once.
+"""
+
+from typing import Any
+
+from budgetnet.units import Number
+
+
+def ceil_div(dividend: Number, divisor: Number) -> Number:
+    """`dividend / divisor` rounded up, for ints and integer arrays."""
+    return -(-dividend // divisor)
+
+
+def maximum(first: Number, second: Number) -> Number:
+    """The larger of two, element by element where one is an array."""
+    if _plain(first) and _plain(second):
+        return max(first, second)
+    import numpy as np
+
+    return np.maximum(first, second)
+
+
+def truncate(value: Any) -> Number:
+    """The whole part of a float, as `int()` gives it; element by element for an array."""
+    return int(value) if _plain(value) else value.astype("int64")
+
+
+def holds(condition: Any) -> bool:
+    """Whether a comparison is true; for arrays, true everywhere."""
+    return condition if isinstance(condition, bool) else bool(condition.all())
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, int | float)

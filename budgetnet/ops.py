@@ -1,0 +1,267 @@
+"""The closed set of primitive operators. Each is frozen data that knows the shape of its output, and nothing else.
+
+What an operator costs is `count`'s business, how it is made is `build`'s: both read these rows. Sizes are ints or NumPy
+integer arrays; an array stands for a whole grid of networks that differ in that number. Shapes leave the batch out.
+
+`SAME` is TensorFlow's padding rule: output = ceil(input / stride), the padding split evenly, the odd row after.
+(https://www.tensorflow.org/api_docs/python/tf/nn, "Notes on padding")
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal, final
+
+from budgetnet.numeric import ceil_div, holds
+from budgetnet.units import Number
+
+Padding = Number | Literal["same"]
+
+
+class ShapeError(ValueError):
+    """An operator was given inputs that it cannot take. A fault in the declaration of a network, not of a user's
+    input.
+    """
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """One feature map: channels x height x width."""
+
+    channels: Number
+    height: Number
+    width: Number
+
+    def same_size(self, other: "Shape") -> bool:
+        """Whether height and width agree."""
+        return holds(self.height == other.height) and holds(self.width == other.width)
+
+
+class Operator(ABC):
+    """A primitive operator: `output_shape` of the shapes of its inputs. Raises ShapeError where they do not fit."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """Shape of the output for the given input shapes."""
+
+
+def _only(inputs: tuple[Shape, ...], operator: Operator) -> Shape:
+    if len(inputs) != 1:
+        raise ShapeError(f"{type(operator).__name__} takes one input, but got {len(inputs)}")
+    return inputs[0]
+
+
+def _several(inputs: tuple[Shape, ...], operator: Operator) -> Shape:
+    if len(inputs) < 2:
+        raise ShapeError(f"{type(operator).__name__} takes two inputs or more, but got {len(inputs)}")
+    if not all(inputs[0].same_size(other) for other in inputs[1:]):
+        raise ShapeError(f"{type(operator).__name__} takes inputs of one height and width, but got {inputs}")
+    return inputs[0]
+
+
+def _pair(inputs: tuple[Shape, ...], operator: Operator) -> tuple[Shape, Shape]:
+    if len(inputs) != 2:
+        raise ShapeError(f"{type(operator).__name__} takes an input and a reference, but got {len(inputs)} inputs")
+    return inputs[0], inputs[1]
+
+
+def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
+    """Rows to add before and after `size` rows under the `SAME` rule."""
+    total = max((-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
+    return total // 2, total - total // 2
+
+
+def _window(size: Number, kernel: Number, stride: Number, padding: Padding, dilation: Number = 1) -> Number:
+    """How many positions a sliding window has along one side."""
+    if isinstance(padding, str):
+        return ceil_div(size, stride)
+    positions = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+    if not holds(positions > 0):
+        raise ShapeError(f"a window of {kernel} (dilation {dilation}) must fit {size} rows padded by {padding}")
+    return positions
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input(Operator):
+    """The image that goes in."""
+
+    shape: Shape
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The declared shape."""
+        if inputs:
+            raise ShapeError(f"Input takes no input, but got {len(inputs)}")
+        return self.shape
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conv2d(Operator):
+    """Convolution without bias (that is a `BiasAdd`). Depthwise where `groups` equals the input's channels."""
+
+    channels: Number
+    kernel: Number
+    stride: Number = 1
+    padding: Padding = "same"
+    dilation: Number = 1
+    groups: Number = 1
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """`channels` x the window positions along each side."""
+        given = _only(inputs, self)
+        if not (holds(given.channels % self.groups == 0) and holds(self.channels % self.groups == 0)):
+            raise ShapeError(
+                f"groups must divide {given.channels} input and {self.channels} output channels: {self.groups}"
+            )
+        return Shape(
+            channels=self.channels,
+            height=_window(given.height, self.kernel, self.stride, self.padding, self.dilation),
+            width=_window(given.width, self.kernel, self.stride, self.padding, self.dilation),
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvTranspose2d(Operator):
+    """Transposed convolution without bias; `padding` rows are cut off each side of its full output.
+
+    `initial="bilinear"` starts it as bilinear interpolation, channel by channel (Long et al., CVPR 2015, section 3.3).
+    """
+
+    channels: Number
+    kernel: Number
+    stride: Number
+    padding: Number = 0
+    groups: Number = 1
+    initial: Literal["xavier", "bilinear"] = "xavier"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """`channels` x ((size - 1) * stride + kernel - 2 * padding) along each side."""
+        given = _only(inputs, self)
+        if not (holds(given.channels % self.groups == 0) and holds(self.channels % self.groups == 0)):
+            raise ShapeError(
+                f"groups must divide {given.channels} input and {self.channels} output channels: {self.groups}"
+            )
+        height = (given.height - 1) * self.stride + self.kernel - 2 * self.padding
+        width = (given.width - 1) * self.stride + self.kernel - 2 * self.padding
+        if not (holds(height > 0) and holds(width > 0)):
+            raise ShapeError(f"padding {self.padding} must leave something of the output: {height} x {width}")
+        return Shape(channels=self.channels, height=height, width=width)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BiasAdd(Operator):
+    """Adds one learned number per channel."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """As the input."""
+        return _only(inputs, self)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchNorm2d(Operator):
+    """Batch normalisation with a learned scale and shift per channel; folded into the convolution when deployed."""
+
+    epsilon: float = 1e-3
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """As the input."""
+        return _only(inputs, self)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activation(Operator):
+    """An element-by-element non-linearity."""
+
+    kind: Literal["relu", "relu6"]
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """As the input."""
+        return _only(inputs, self)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropout(Operator):
+    """Zeroes a share `rate` of the elements while training; nothing when deployed."""
+
+    rate: float
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """As the input."""
+        return _only(inputs, self)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxPool2d(Operator):
+    """The largest element of each window, channel by channel."""
+
+    kernel: Number
+    stride: Number
+    padding: Padding = "same"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The input's channels x the window positions along each side."""
+        given = _only(inputs, self)
+        return Shape(
+            channels=given.channels,
+            height=_window(given.height, self.kernel, self.stride, self.padding),
+            width=_window(given.width, self.kernel, self.stride, self.padding),
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resize(Operator):
+    """Scales the first input to the second's height and width, pixel centres aligned (half-pixel rule)."""
+
+    mode: Literal["bilinear", "nearest"] = "bilinear"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The input's channels x the reference's height and width."""
+        given, reference = _pair(inputs, self)
+        return Shape(channels=given.channels, height=reference.height, width=reference.width)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crop(Operator):
+    """Cuts the first input to the second's height and width, from its centre (the odd row is cut at the end)."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The input's channels x the reference's height and width."""
+        given, reference = _pair(inputs, self)
+        if not (holds(given.height >= reference.height) and holds(given.width >= reference.width)):
+            raise ShapeError(f"Crop must cut to a smaller size, but got {given} to {reference}")
+        return Shape(channels=given.channels, height=reference.height, width=reference.width)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Add(Operator):
+    """Sum of feature maps of one shape."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """As each input."""
+        first = _several(inputs, self)
+        if not all(holds(first.channels == other.channels) for other in inputs[1:]):
+            raise ShapeError(f"Add takes inputs of as many channels, but got {inputs}")
+        return first
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concat(Operator):
+    """Feature maps of one height and width, stacked along the channels."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The channels of all inputs x their height and width."""
+        first = _several(inputs, self)
+        return Shape(channels=sum(given.channels for given in inputs), height=first.height, width=first.width)

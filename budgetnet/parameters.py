@@ -1,0 +1,73 @@
+"""What a network or a head can be asked for: the declared parameters, their rules and the values searched by
+default.
+"""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal, TypeAlias, final
+
+Value: TypeAlias = int | float | str
+
+_KINDS = {int: "a whole number", float: "a number", str: "a text"}
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One parameter. `above`, `minimum`, `maximum` and `choices` are its rules; `space` the values searched by
+    default.
+    """
+
+    name: str
+    kind: type[int] | type[float] | type[str]
+    default: Value
+    space: tuple[Value, ...]
+    help: str
+    part: Literal["stem", "head"]
+    above: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def check(self, value: object) -> str | None:
+        """The rule that `value` breaks (`must be greater than 0`), or None."""
+        if isinstance(value, bool) or not isinstance(value, (int, float) if self.kind is float else self.kind):
+            return f"must be {_KINDS[self.kind]}"
+        if isinstance(value, str):
+            return None if value in self.choices else f"must be one of {', '.join(self.choices)}"
+        assert isinstance(value, int | float)
+        if isinstance(value, float) and not isfinite(value):
+            return "must be a finite number"
+        if self.above is not None and not value > self.above:
+            return f"must be greater than {self.above:g}"
+        if self.minimum is not None and value < self.minimum:
+            return f"must be {self.minimum:g} or more"
+        if self.maximum is not None and value > self.maximum:
+            return f"must be {self.maximum:g} or less"
+        return None
+
+    def parse(self, text: str) -> Value:
+        """The value that a word of the command line stands for. Raises ValueError with the broken rule."""
+        value: Value = text
+        if self.kind is not str:
+            try:
+                value = self.kind(text)
+            except ValueError:
+                raise ValueError(f"must be {_KINDS[self.kind]}") from None
+        rule = self.check(value)
+        if rule:
+            raise ValueError(rule)
+        return value
+
+    def normal(self, value: Value) -> Value:
+        """`value` in the parameter's own type, so that 1 and 1.0 are one depth multiplier."""
+        return float(value) if self.kind is float else value
+
+    @property
+    def rule(self) -> str:
+        """The rules in words, for help texts."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        low = f" above {self.above:g}" if self.above is not None else ""
+        low += f" from {self.minimum:g}" if self.minimum is not None else ""
+        return _KINDS[self.kind] + low + (f" to {self.maximum:g}" if self.maximum is not None else "")

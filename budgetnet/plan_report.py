@@ -1,0 +1,155 @@
+"""A plan as a report: stem table, head table, candidate table, the best that fit, the verdict."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from budgetnet import units
+from budgetnet.networks import family
+from budgetnet.parameters import Parameter, Value
+from budgetnet.plan import Plan, Planned, distinct, part_of
+from budgetnet.platforms import load as load_platform
+from budgetnet.report import Block, Column, Report, Table, Text
+
+SHORT = 12
+"""How many candidates the short table shows of those that fit, and half as many of those that do not."""
+
+CANDIDATE_COLUMNS = (
+    Column(key="ops", heading="operations"),
+    Column(key="macs", heading="MACs"),
+    Column(key="params", heading="parameters"),
+    Column(key="required_gops", heading="GOPS", show=lambda value: f"{value:,.1f}"),
+    Column(key="utilisation", heading="% of budget", show=units.percent),
+    Column(key="headroom_gops", heading="headroom GOPS", show=lambda value: f"{value:,.1f}"),
+    Column(key="max_fps", heading="max fps", show=lambda value: f"{value:,.1f}"),
+    Column(key="fits", heading="fits", show=lambda value: "yes" if value else "no", right=False),
+)
+
+
+def report(plan: Plan, *, every: bool = True) -> Report:
+    """The plan for people and machines. With `every=False` people see only the candidates nearest to the limit."""
+    scenario = plan.scenario
+    complete = candidate_table("plan-candidates", "Candidates", plan, plan.candidates)
+    short = plan.candidates if every else _nearest(plan)
+    hidden = len(plan.candidates) - len(short)
+    title = f"Candidates nearest to the limit ({hidden} more in the report)" if hidden else "Candidates"
+    blocks: list[Block] = [Text(text=line) for line in _about(plan)]
+    blocks += [stem_table(plan), head_table(plan), candidate_table("plan-candidates", title, plan, short)]
+    if plan.best:
+        largest = "Best candidates that fit (none that fits is as large in every parameter)"
+        blocks.append(candidate_table("plan-best", largest, plan, plan.best))
+    blocks.append(Text(text=f"Verdict: {plan.verdict}"))
+    return Report(
+        key="plan",
+        title=f"Plan of scenario {scenario.name}",
+        blocks=blocks,
+        tables=[complete, stem_table(plan), head_table(plan)],
+        record=plan.record(),
+    )
+
+
+def stem_table(plan: Plan) -> Table:
+    """What the stem alone costs, for every combination of its parameters."""
+    names = part_of(plan.scenario.network, "stem")
+    rows = [
+        {
+            **dict(zip(names, key, strict=True)),
+            "macs": planned.stem.macs,
+            "ops": planned.stem.ops,
+            "params": planned.stem.params,
+            "required_gops": float(planned.stem.ops * plan.scenario.images_per_second / units.GIGA),
+            "share": planned.stem.ops / plan.scenario.operations_limit if plan.scenario.operations_limit else None,
+        }
+        for key, planned in distinct(plan.candidates, names).items()
+    ]
+    columns = [
+        *_parameter_columns(plan, names),
+        Column(key="macs", heading="MACs"),
+        Column(key="ops", heading="operations"),
+        Column(key="params", heading="parameters"),
+        Column(key="required_gops", heading="GOPS", show=lambda value: f"{value:,.1f}"),
+        Column(key="share", heading="% of budget", show=units.percent),
+    ]
+    return Table(key="plan-stem", title="Stem: operations per image", columns=columns, rows=rows)
+
+
+def head_table(plan: Plan) -> Table:
+    """What the head alone costs: a row per head (and stem's other choices), a column per value of the stem's first
+    number.
+    """
+    network = plan.scenario.network
+    across, *others = part_of(network, "stem")
+    names = [*others, *part_of(network, "head")]
+    wide = sorted({planned.candidate.parameters[across] for planned in plan.candidates}, key=_order)
+    cells = distinct(plan.candidates, [*names, across])
+    rows: dict[tuple[Value | None, ...], dict[str, Any]] = {}
+    for (*key, value), planned in cells.items():
+        row = rows.setdefault(tuple(key), dict(zip(names, key, strict=True)))
+        row[f"ops_at_{across}_{value}"] = planned.head.ops
+    columns = [
+        *_parameter_columns(plan, names),
+        *(Column(key=f"ops_at_{across}_{value}", heading=f"MOP at {value}", show=units.mega) for value in wide),
+    ]
+    return Table(
+        key="plan-head",
+        title=f"Head: mega-operations per image, by {across}",
+        columns=columns,
+        rows=list(rows.values()),
+    )
+
+
+def candidate_table(key: str, title: str, plan: Plan, chosen: Sequence[Planned]) -> Table:
+    """Candidates with what they need of the budget."""
+    names = [*part_of(plan.scenario.network, "stem"), *part_of(plan.scenario.network, "head")]
+    best = {planned.candidate for planned in plan.best}
+    rows = [
+        {**planned.candidate.parameters, **planned.record(), "best": planned.candidate in best} for planned in chosen
+    ]
+    columns = [*_parameter_columns(plan, names), *CANDIDATE_COLUMNS]
+    return Table(key=key, title=title, columns=columns, rows=rows, marked=lambda row: bool(row["best"]))
+
+
+def _nearest(plan: Plan) -> list[Planned]:
+    over = [planned for planned in plan.candidates if not planned.fits]
+    return [*plan.fitting[:SHORT], *over[-SHORT // 2 :]]
+
+
+def _about(plan: Plan) -> list[str]:
+    scenario = plan.scenario
+    rate = float(scenario.images_per_second)
+    lines = [scenario.description] if scenario.description else []
+    lines.append(
+        f"{scenario.cameras} cameras x {scenario.fps:g} fps = {rate:g} images per second of "
+        f"{scenario.input.height} x {scenario.input.width}, {scenario.class_count} classes, network {scenario.network}. "
+        f"Budget {scenario.budget_gops:g} GOPS = {scenario.operations_limit:,} operations per image. "
+        "One operation is one multiplication or one addition."
+    )
+    return [*lines, *_platform_lines(plan)]
+
+
+def _platform_lines(plan: Plan) -> list[str]:
+    if plan.scenario.platform is None:
+        return []
+    platform = load_platform(plan.scenario.platform)
+    return [platform.summary(plan.scenario.budget_gops)]
+
+
+def _parameter_columns(plan: Plan, names: Sequence[str]) -> list[Column]:
+    """Columns of the parameters that vary, or all of them where none does; the others stand in the plan's JSON."""
+    parameters = [family(plan.scenario.network).parameter(name) for name in names]
+    return [
+        Column(
+            key=parameter.name,
+            heading=parameter.name.replace("_", " "),
+            show=_show(parameter),
+            right=parameter.kind is not str,
+        )
+        for parameter in parameters
+    ]
+
+
+def _show(parameter: Parameter) -> Callable[[Any], str]:
+    return (lambda value: f"{value:g}") if parameter.kind is float else str
+
+
+def _order(value: Value) -> tuple[str, Value]:
+    return type(value).__name__, value

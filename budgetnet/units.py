@@ -1,0 +1,44 @@
+"""Units and how they are written. The only place that says what an operation is.
+
+One operation is one multiplication or one addition, so a multiply-accumulate (MAC) is two. Giga = 10^9, mega = 10^6.
+Source of the convention: the published table that budgetnet reproduces, see `tests/golden`.
+"""
+
+from typing import Any
+
+OPS_PER_MAC = 2
+GIGA = 10**9
+MEGA = 10**6
+
+Number = Any
+"""An int, or a NumPy integer array: every formula of budgetnet takes both, so one evaluation counts a whole grid."""
+
+
+def operations(macs: Number, bias_adds: Number) -> Number:
+    """Operations of `macs` multiply-accumulates and `bias_adds` additions of a bias."""
+    return OPS_PER_MAC * macs + bias_adds
+
+
+def mega(value: float, digits: int = 1) -> str:
+    """`157286400 -> '157.3'`: in millions, thousands separated."""
+    return f"{value / MEGA:,.{digits}f}"
+
+
+def giga(value: float, digits: int = 3) -> str:
+    """`1139482650 -> '1.139'`: in 10^9."""
+    return f"{value / GIGA:,.{digits}f}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """`0.138 -> '13.8'`: a share in percent, without the sign."""
+    return f"{100 * share:,.{digits}f}"
+
+
+def duration(seconds: float) -> str:
+    """`3725 -> '1 h 02 min'`, `75 -> '1 min 15 s'`, `7.25 -> '7.2 s'`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
