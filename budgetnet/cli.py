@@ -1,13 +1,13 @@
 """The command line: parses, calls, prints. Heavy imports stay inside the commands that need them."""
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from budgetnet.errors import BudgetnetError
+from budgetnet.errors import BudgetnetError, FileError
 
 WIDTH = 120
 """Columns a table may count on; in a narrower window its lines wrap, so that no figure is ever cut."""
@@ -24,10 +24,9 @@ app = typer.Typer(
 screen = Console()
 if screen.width < WIDTH:
     screen.width = WIDTH
-notes = Console(stderr=True)
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """Output formats of the screen."""
 
     table = "table"
@@ -49,15 +48,21 @@ OutputOption = Annotated[
 ]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"budgetnet {version('budgetnet')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _main(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        screen.print(f"budgetnet {installed('budgetnet')}")
-        raise typer.Exit
+    """Nothing but the options that come before a command."""
 
 
 @app.command()
@@ -87,7 +92,7 @@ def ops(
         from budgetnet.verify import verify_candidate
 
         verification = verify_candidate(candidate, classes=classes, height=height, width=width)
-        notes.print(verification.summary(), highlight=False)
+        typer.echo(verification.summary(), err=True)
         raise typer.Exit(0 if verification.agrees else 1)
 
 
@@ -113,7 +118,49 @@ def plan(
     folder = output or Path("reports") / loaded.name
     written = files.write_all(folder, formats.files(plan_report.report(made), "markdown", "csv"))
     _show(plan_report.report(made, every=every), format)
-    notes.print(f"Written: {', '.join(str(path) for path in written)}", highlight=False, soft_wrap=True)
+    typer.echo(f"Written: {', '.join(str(path) for path in written)}", err=True)
+
+
+@app.command()
+def search(
+    scenario: ScenarioArgument = "urban",
+    trials: Annotated[int, typer.Option(help="How many candidates to train, at most.", min=1, max=100_000)] = 20,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training data.", show_default="as in the scenario")
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME[:ARGUMENT]", help="synthetic, camvid:PATH, ...", show_default="synthetic"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything drawn.", show_default="as in the scenario")] = None,
+    output: OutputOption = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Stop after so many seconds.", min=0, show_default="none")
+    ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Throw the folder's earlier search away.")] = False,
+) -> None:
+    """Train candidates that fit the budget and rank them on IoU against throughput.
+
+    Candidates over budget are never built, none is trained twice. Everything is kept in reports/<scenario>; after
+    Ctrl-C or a kill the same command goes on. Example: budgetnet search parking --dataset camvid:PATH --trials 12
+    """
+    from budgetnet.scenario import load
+
+    training = {key: value for key, value in (("epochs", epochs), ("seed", seed)) if value is not None}
+    loaded = load(scenario)
+    asked = loaded.changed(training=training, dataset=dataset or loaded.dataset or "synthetic")
+    from budgetnet.plan import plan as make_plan
+
+    planned = make_plan(asked)
+    if not planned.fitting:
+        typer.echo(planned.verdict)
+        raise typer.Exit(1)
+    folder = output or Path("reports") / asked.name
+    from budgetnet.search.run import INTERRUPTED
+    from budgetnet.searching import run_search
+
+    outcome = run_search(planned, trials=trials, folder=folder, timeout=timeout, restart=restart, screen=screen)
+    raise typer.Exit(130 if outcome.stopped == INTERRUPTED else 0)
 
 
 def _show(report: object, format: Format) -> None:
@@ -129,11 +176,11 @@ def _show(report: object, format: Format) -> None:
         typer.echo(formats.text(report, format.value), nl=False)
 
 
-def main() -> None:
+def run() -> None:
     """Runs the command line; faults of the input end it with one message and exit code 2."""
     try:
         app()
     except BudgetnetError as error:
-        notes.print("[red]Error:[/red] ", end="")
-        typer.echo(str(error), err=True)
+        # lines of a FileError begin with file and line, so that editors can jump to them
+        typer.secho(str(error) if isinstance(error, FileError) else f"Error: {error}", fg="red", err=True)
         raise SystemExit(2) from None

@@ -7,7 +7,7 @@ multiply-accumulates. Every operator has its rule in `RULES`, a zero too; one wi
 never a silent zero.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -31,9 +31,13 @@ class Cost:
         """Operations: 2 x MACs + bias additions."""
         return units.operations(self.macs, self.bias_adds)
 
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(
-            macs=self.macs + other.macs, bias_adds=self.bias_adds + other.bias_adds, params=self.params + other.params
+    @classmethod
+    def sum(cls, costs: "Sequence[Cost]") -> "Cost":
+        """What all of them cost together."""
+        return cls(
+            macs=sum(cost.macs for cost in costs),
+            bias_adds=sum(cost.bias_adds for cost in costs),
+            params=sum(cost.params for cost in costs),
         )
 
 
@@ -66,7 +70,11 @@ class Count:
 
     def part(self, name: str) -> Cost:
         """The cost of one part of the network (`stem`, `head`)."""
-        return sum((layer.cost for layer in self.layers if layer.node.part == name), Cost())
+        return Cost.sum([layer.cost for layer in self.layers if layer.node.part == name])
+
+
+FREE = Cost()
+"""No multiply-accumulates, no additions of a bias, no parameters."""
 
 
 class NoRuleError(TypeError):
@@ -81,7 +89,7 @@ def count(graph: Graph) -> Count:
         if rule is None:
             raise NoRuleError(f"{type(node.op).__name__} has no counting rule (node {node.name!r})")
         layers.append(Layer(node=node, cost=rule(node.op, inputs, node.shape)))
-    return Count(layers=tuple(layers), total=sum((layer.cost for layer in layers), Cost()))
+    return Count(layers=tuple(layers), total=Cost.sum([layer.cost for layer in layers]))
 
 
 def _conv(op: ops.Conv2d, inputs: tuple[Shape, ...], output: Shape) -> Cost:
@@ -107,7 +115,7 @@ def _batch_norm(op: ops.BatchNorm2d, inputs: tuple[Shape, ...], output: Shape) -
 
 
 def _nothing(op: ops.Operator, inputs: tuple[Shape, ...], output: Shape) -> Cost:
-    return Cost()
+    return FREE
 
 
 RULES: dict[type[ops.Operator], Callable[[Any, tuple[Shape, ...], Shape], Cost]] = {

@@ -81,10 +81,11 @@ class GraphBuilder:
         """Adds a node and returns its name. Raises GraphError or ops.ShapeError where it does not fit."""
         if name in self._nodes:
             raise GraphError(f"a node's name must be new, but got {name!r} twice")
-        missing = [given for given in inputs if given not in self._nodes]
-        if missing:
-            raise GraphError(f"the inputs of {name!r} must be declared before it, but got {missing}")
-        shape = op.output_shape(*(self._nodes[given].shape for given in inputs))
+        try:
+            shapes = [self._nodes[given].shape for given in inputs]
+        except KeyError as error:
+            raise GraphError(f"the inputs of {name!r} must be declared before it, but got {error}") from None
+        shape = op.output_shape(*shapes)
         self._nodes[name] = Node(name=name, part=self._part, op=op, inputs=inputs, shape=shape)
         return name
 

@@ -38,9 +38,8 @@ def report(candidate: Candidate, *, classes: int, height: int, width: int) -> Re
     title = f"{candidate.network} for {height} x {width} images, {classes} classes"
     about = ", ".join(f"{name} {value}" for name, value in candidate.parameters.items())
     blocks: list[Block] = [
-        Text(
-            text=f"{about}. One operation is one multiplication or one addition: operations = 2 x MACs + bias additions."
-        ),
+        Text(text=f"{about}. Operations (one multiplication or one addition each) = 2 x MACs + bias additions."),
+        Text(text=_totals(counted.total)),
         _people_table(counted, layers),
     ]
     machines = Table(key="layers", title=title, columns=MACHINE_COLUMNS, rows=[_machine_row(layer) for layer in layers])
@@ -71,6 +70,13 @@ def _people_table(counted: Count, layers: Sequence[Layer]) -> Table:
     rows.append({"name": "total", "share": 1.0, **_figures(total)})
     return Table(
         key="layers", title="Layers", columns=COLUMNS, rows=rows, marked=lambda row: bool(row["name"] == "total")
+    )
+
+
+def _totals(total: Cost) -> str:
+    return (
+        f"Total: {total.macs:,} MACs, {total.bias_adds:,} bias additions, {total.ops:,} operations "
+        f"({units.operations(total.macs, 0):,} of them in convolutions), {total.params:,} parameters."
     )
 
 

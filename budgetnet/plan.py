@@ -55,36 +55,31 @@ class Planned:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All candidates of a scenario: those that fit first, each group from the most operations to the fewest."""
+    """All candidates of a scenario: those that fit first, each group from the most operations to the fewest.
+
+    `best` are those that fit and that no other one that fits equals or exceeds in every parameter. Without training
+    nobody knows which of them is best; whatever is not among them is smaller than one of them.
+    """
 
     scenario: Scenario
     candidates: tuple[Planned, ...]
 
-    @property
-    def fitting(self) -> tuple[Planned, ...]:
-        """The candidates within the budget, from the most operations to the fewest."""
-        return tuple(planned for planned in self.candidates if planned.fits)
-
-    @property
-    def best(self) -> tuple[Planned, ...]:
-        """The candidates that fit and that no other one that fits equals or exceeds in every parameter.
-
-        Without training nobody knows which of them is best; whatever is not among them is smaller than one of them.
-        """
-        fitting = self.fitting
-        return tuple(each for each in fitting if not any(_exceeds(other, each) for other in fitting))
+    fitting: tuple[Planned, ...]
+    best: tuple[Planned, ...]
 
     @property
     def verdict(self) -> str:
         """One paragraph: how many fit, the largest that does, or what stands in the way."""
-        scenario = self.scenario
-        rate = float(scenario.images_per_second)
-        asked = f"{scenario.budget_gops:g} GOPS at {rate:g} images per second ({scenario.operations_limit:,} operations per image)"
+        scenario, total = self.scenario, len(self.candidates)
+        per_image = f"{scenario.operations_limit:,} operations per image"
+        asked = (
+            f"{scenario.budget_gops:g} GOPS at {float(scenario.images_per_second):g} images per second ({per_image})"
+        )
         if not self.fitting:
             return self._impossible(asked)
         largest = self.fitting[0]
         return (
-            f"{len(self.fitting)} of {len(self.candidates)} candidates fit {asked}. The largest is {largest.candidate.label} with "
+            f"{len(self.fitting)} of {total} candidates fit {asked}. The largest is {largest.candidate.label} with "
             f"{largest.required_gops:.1f} GOPS, {units.percent(largest.utilisation)} % of the budget."
         )
 
@@ -94,8 +89,8 @@ class Plan:
         cameras = floor(limit(scenario) / (smallest.cost.ops * Fraction(str(scenario.fps))))
         could = f"{cameras} cameras at {scenario.fps:g} fps, or " if cameras else ""
         return (
-            f"Nothing fits: none of {len(self.candidates)} candidates fits {asked}. The binding limit is budget_gops: the "
-            f"smallest candidate, {smallest.candidate.label}, needs {smallest.required_gops:.1f} GOPS, "
+            f"Nothing fits: none of {len(self.candidates)} candidates fits {asked}. The binding limit is budget_gops: "
+            f"the smallest candidate, {smallest.candidate.label}, needs {smallest.required_gops:.1f} GOPS, "
             f"{smallest.utilisation:.2f} times the budget. It would fit {could}{scenario.cameras} cameras at "
             f"{smallest.max_fps:.2f} fps."
         )
@@ -124,7 +119,9 @@ def plan(scenario: Scenario) -> Plan:
     """Counts every candidate of the scenario's space. Raises BudgetnetError where the space is too large."""
     planned = [measure(scenario, candidate) for candidate in candidates(scenario.network, scenario.search_space)]
     planned.sort(key=lambda each: (not each.fits, -each.cost.ops, each.candidate.label))
-    return Plan(scenario=scenario, candidates=tuple(planned))
+    fitting = tuple(each for each in planned if each.fits)
+    best = tuple(each for each in fitting if not any(_exceeds(other, each) for other in fitting))
+    return Plan(scenario=scenario, candidates=tuple(planned), fitting=fitting, best=best)
 
 
 def measure(scenario: Scenario, candidate: Candidate) -> Planned:

@@ -10,25 +10,34 @@ from budgetnet.plan import Plan, Planned, distinct, part_of
 from budgetnet.platforms import load as load_platform
 from budgetnet.report import Block, Column, Report, Table, Text
 
-SHORT = 12
+SHORT = 8
 """How many candidates the short table shows of those that fit, and half as many of those that do not."""
 
-CANDIDATE_COLUMNS = (
-    Column(key="ops", heading="operations"),
-    Column(key="macs", heading="MACs"),
-    Column(key="params", heading="parameters"),
-    Column(key="required_gops", heading="GOPS", show=lambda value: f"{value:,.1f}"),
+GOPS = Column(key="required_gops", heading="GOPS", show=lambda value: f"{value:,.1f}")
+BUDGET_COLUMNS = (
+    GOPS,
     Column(key="utilisation", heading="% of budget", show=units.percent),
     Column(key="headroom_gops", heading="headroom GOPS", show=lambda value: f"{value:,.1f}"),
     Column(key="max_fps", heading="max fps", show=lambda value: f"{value:,.1f}"),
     Column(key="fits", heading="fits", show=lambda value: "yes" if value else "no", right=False),
+)
+SHORT_COLUMNS = (
+    Column(key="ops", heading="MOP", show=units.mega),
+    Column(key="params", heading="params M", show=lambda value: units.mega(value, 2)),
+    *BUDGET_COLUMNS,
+)
+EXACT_COLUMNS = (
+    Column(key="macs", heading="MACs"),
+    Column(key="ops", heading="operations"),
+    Column(key="params", heading="parameters"),
+    *BUDGET_COLUMNS,
 )
 
 
 def report(plan: Plan, *, every: bool = True) -> Report:
     """The plan for people and machines. With `every=False` people see only the candidates nearest to the limit."""
     scenario = plan.scenario
-    complete = candidate_table("plan-candidates", "Candidates", plan, plan.candidates)
+    complete = candidate_table("plan-candidates", "Candidates", plan, plan.candidates, exact=True)
     short = plan.candidates if every else _nearest(plan)
     hidden = len(plan.candidates) - len(short)
     title = f"Candidates nearest to the limit ({hidden} more in the report)" if hidden else "Candidates"
@@ -66,7 +75,7 @@ def stem_table(plan: Plan) -> Table:
         Column(key="macs", heading="MACs"),
         Column(key="ops", heading="operations"),
         Column(key="params", heading="parameters"),
-        Column(key="required_gops", heading="GOPS", show=lambda value: f"{value:,.1f}"),
+        GOPS,
         Column(key="share", heading="% of budget", show=units.percent),
     ]
     return Table(key="plan-stem", title="Stem: operations per image", columns=columns, rows=rows)
@@ -86,7 +95,7 @@ def head_table(plan: Plan) -> Table:
         row = rows.setdefault(tuple(key), dict(zip(names, key, strict=True)))
         row[f"ops_at_{across}_{value}"] = planned.head.ops
     columns = [
-        *_parameter_columns(plan, names),
+        *_parameter_columns(plan, _varied(plan, names)),
         *(Column(key=f"ops_at_{across}_{value}", heading=f"MOP at {value}", show=units.mega) for value in wide),
     ]
     return Table(
@@ -97,14 +106,19 @@ def head_table(plan: Plan) -> Table:
     )
 
 
-def candidate_table(key: str, title: str, plan: Plan, chosen: Sequence[Planned]) -> Table:
-    """Candidates with what they need of the budget."""
+def candidate_table(key: str, title: str, plan: Plan, chosen: Sequence[Planned], *, exact: bool = False) -> Table:
+    """Candidates with what they need of the budget: every parameter and whole numbers, or what people compare them
+    by.
+    """
     names = [*part_of(plan.scenario.network, "stem"), *part_of(plan.scenario.network, "head")]
     best = {planned.candidate for planned in plan.best}
     rows = [
         {**planned.candidate.parameters, **planned.record(), "best": planned.candidate in best} for planned in chosen
     ]
-    columns = [*_parameter_columns(plan, names), *CANDIDATE_COLUMNS]
+    columns = [
+        *_parameter_columns(plan, names if exact else _varied(plan, names)),
+        *(EXACT_COLUMNS if exact else SHORT_COLUMNS),
+    ]
     return Table(key=key, title=title, columns=columns, rows=rows, marked=lambda row: bool(row["best"]))
 
 
@@ -119,7 +133,7 @@ def _about(plan: Plan) -> list[str]:
     lines = [scenario.description] if scenario.description else []
     lines.append(
         f"{scenario.cameras} cameras x {scenario.fps:g} fps = {rate:g} images per second of "
-        f"{scenario.input.height} x {scenario.input.width}, {scenario.class_count} classes, network {scenario.network}. "
+        f"{scenario.input.height} x {scenario.input.width} pixels, {scenario.class_count} classes, {scenario.network}. "
         f"Budget {scenario.budget_gops:g} GOPS = {scenario.operations_limit:,} operations per image. "
         "One operation is one multiplication or one addition."
     )
@@ -134,7 +148,6 @@ def _platform_lines(plan: Plan) -> list[str]:
 
 
 def _parameter_columns(plan: Plan, names: Sequence[str]) -> list[Column]:
-    """Columns of the parameters that vary, or all of them where none does; the others stand in the plan's JSON."""
     parameters = [family(plan.scenario.network).parameter(name) for name in names]
     return [
         Column(
@@ -145,6 +158,11 @@ def _parameter_columns(plan: Plan, names: Sequence[str]) -> list[Column]:
         )
         for parameter in parameters
     ]
+
+
+def _varied(plan: Plan, names: Sequence[str]) -> list[str]:
+    """Those parameters that not all candidates share."""
+    return [name for name in names if len({planned.candidate.parameters.get(name) for planned in plan.candidates}) > 1]
 
 
 def _show(parameter: Parameter) -> Callable[[Any], str]:

@@ -4,8 +4,7 @@
 """
 
 from importlib import import_module
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 from types import ModuleType
 
 from budgetnet.errors import BudgetnetError, did_you_mean
@@ -13,8 +12,8 @@ from budgetnet.errors import BudgetnetError, did_you_mean
 
 def module_names(package: str) -> list[str]:
     """Keys of the plug-in modules of a package, sorted, without importing any of them."""
-    stems = (entry.name.removesuffix(".py") for entry in files(package).iterdir() if entry.name.endswith(".py"))
-    return sorted(stem.replace("_", "-") for stem in stems if not stem.startswith("_"))
+    found = (path.stem for path in _folder(package).glob("*.py"))
+    return sorted(stem.replace("_", "-") for stem in found if not stem.startswith("_"))
 
 
 def load_module(package: str, key: str, kind: str) -> ModuleType:
@@ -25,7 +24,11 @@ def load_module(package: str, key: str, kind: str) -> ModuleType:
     return import_module(f"{package}.{key.replace('-', '_')}")
 
 
-def data_files(package: str, suffix: str = ".yaml") -> dict[str, Traversable]:
+def data_files(package: str, suffix: str = ".yaml") -> dict[str, Path]:
     """Key -> data file of a package's folder, sorted by key."""
-    found = {e.name.removesuffix(suffix): e for e in files(package).iterdir() if e.name.endswith(suffix)}
-    return dict(sorted(found.items()))
+    return {path.name.removesuffix(suffix): path for path in sorted(_folder(package).glob(f"*{suffix}"))}
+
+
+def _folder(package: str) -> Path:
+    """The folder of a package of budgetnet, which is not imported: a data set's package brings NumPy along."""
+    return Path(__file__).parent.joinpath(*package.split(".")[1:])

@@ -10,7 +10,7 @@ from math import floor, prod
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
 from budgetnet import networks, platforms, plugins, units, yaml_source
 from budgetnet.errors import BudgetnetError, did_you_mean, shorten
@@ -30,6 +30,10 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
+def _unknown(rule: str, word: str, known: list[str]) -> FaultsError:
+    return FaultsError([Fault((), rule, shorten(word) + did_you_mean(word[:100], known))])
+
+
 def _folder_name(name: str) -> str:
     if not _FILE_NAME.fullmatch(name):
         raise ValueError("must be 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit")
@@ -44,7 +48,7 @@ def _classes(value: Any) -> int | str | tuple[str, ...]:
     if isinstance(value, str):
         known = _class_lists()
         if value not in known:
-            raise ValueError(f"must be a count, a list of names, or a known class list{did_you_mean(value, list(known))}")
+            raise _unknown("must be a count, a list of names, or a known class list", value, list(known))
         return value
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("must be a whole number, the name of a class list, or a list of class names")
@@ -79,7 +83,7 @@ def _class_lists() -> dict[str, int]:
 def _network(name: str) -> str:
     known = networks.names()
     if name not in known:
-        raise ValueError(f"must be a known network{did_you_mean(name, known)}")
+        raise _unknown("must be a known network", name, known)
     return name
 
 
@@ -87,20 +91,24 @@ def _dataset(spec: str) -> str:
     name, colon, argument = spec.partition(":")
     known = plugins.module_names("budgetnet.datasets")
     if name not in known:
-        raise ValueError(f"must be a known data set, or NAME:ARGUMENT{did_you_mean(name, known)}")
+        raise _unknown("must be a known data set, or one and its argument (name:argument)", name, known)
     if (colon and not argument) or not spec.isprintable():
         raise ValueError(f"must have a text on one line after {name}:")
     return spec
 
 
 def _platform(key_or_path: str) -> str:
-    if key_or_path in platforms.names():
+    known = platforms.names()
+    if key_or_path in known:
         return key_or_path
+    if not platforms.is_path(key_or_path):
+        raise _unknown("must be a known platform or the path of a platform file", key_or_path, known)
     try:
         platforms.load(key_or_path)
     except BudgetnetError as error:
         first, *_ = str(error).splitlines()
-        raise ValueError(f"must be a known platform or a platform file ({first})") from None
+        rule = "must be the path of a platform file without errors"
+        raise FaultsError([Fault((), rule, f"{shorten(key_or_path)} ({first})")]) from None
     return key_or_path
 
 
@@ -169,20 +177,19 @@ class Training(BaseModel):
 
     model_config = _CONFIG
 
-    epochs: int = Field(10, ge=1, le=10_000)
-    batch_size: int = Field(16, ge=1, le=4096)
-    learning_rate: float = Field(0.001, gt=0, le=10)
-    weight_decay: float = Field(1e-6, ge=0, le=10)
-    dropout: float = Field(0.5, ge=0, lt=1)
-    seed: int = Field(0, ge=0, lt=2**32)
+    epochs: int = Field(default=10, ge=1, le=10_000)
+    batch_size: int = Field(default=16, ge=1, le=4096)
+    learning_rate: float = Field(default=0.001, gt=0, le=10)
+    weight_decay: float = Field(default=1e-6, ge=0, le=10)
+    seed: int = Field(default=0, ge=0, lt=2**32)
 
 
 class Scenario(BaseModel):
     """What the car needs: so many images per second in so many classes, for so many operations per second.
 
-    `budget_gops` is the share of the platform that the task may take, in 10^9 operations per second. `classes` is a count
-    (void counted where the list has one), the name of a class list, or names. `search_space` holds the values that differ
-    from the network's own proposal; `space` is the whole of it.
+    `budget_gops` is the share of the platform that the task may take, in 10^9 operations per second. `classes` is a
+    count (void counted where the list has one), the name of a class list, or names. `search_space` holds the values
+    that differ from the network's own proposal; `space` is the whole of it.
     """
 
     model_config = _CONFIG
@@ -192,13 +199,13 @@ class Scenario(BaseModel):
     cameras: int = Field(ge=1, le=1000)
     fps: float = Field(gt=0, le=10_000)
     budget_gops: float = Field(gt=0, le=1e9)
-    classes: Annotated[int | str | tuple[str, ...], PlainValidator(_classes)]
+    classes: Annotated[int | str | tuple[str, ...], BeforeValidator(_classes)]
     input: InputSize
-    minimum_mean_iou: float | None = Field(None, ge=0, le=1)
+    minimum_mean_iou: float | None = Field(default=None, ge=0, le=1)
     platform: Annotated[str, AfterValidator(_platform)] | None = None
     dataset: Annotated[str, AfterValidator(_dataset)] | None = None
     network: Annotated[str, AfterValidator(_network)] = "mobilenet-fcn"
-    search_space: Annotated[dict[str, tuple[Value, ...]], PlainValidator(_search_space)] = {}
+    search_space: Annotated[dict[str, tuple[Value, ...]], BeforeValidator(_search_space)] = {}
     training: Training = Training()
 
     @property
@@ -224,9 +231,16 @@ class Scenario(BaseModel):
         return {**default_space(self.network), **self.search_space}
 
     def changed(self, **fields: Any) -> "Scenario":
-        """The same scenario with other values for some fields, checked. Raises BudgetnetError with all broken rules."""
+        """The same scenario with other values for some fields, checked. Raises BudgetnetError with all broken rules.
+
+        `training` and `input` may be given in part: `changed(training={"epochs": 3})` leaves the batch size alone.
+        """
+        values = self.model_dump()
+        for name, value in fields.items():
+            partly = isinstance(value, dict) and isinstance(getattr(self, name, None), BaseModel)
+            values[name] = {**values[name], **value} if partly else value
         try:
-            return Scenario.model_validate({**self.model_dump(), **fields})
+            return Scenario.model_validate(values)
         except ValidationError as error:
             raise BudgetnetError("\n".join(map(str, yaml_source.faults_of(error, Scenario)))) from None
 

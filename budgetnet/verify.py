@@ -68,7 +68,8 @@ class CountMismatchError(BudgetnetError):
 
 
 def verify(graph: Graph, counted: Count, module: GraphModule) -> Verification:
-    """Counts `module` with fvcore on one image of the graph's size and compares every layer. Leaves the module as it was.
+    """Counts `module` with fvcore on one image of the graph's size and compares every layer. Leaves the module as it
+    was.
 
     Raises CountMismatchError where fvcore meets an operator that it cannot count.
     """

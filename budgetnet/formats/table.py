@@ -2,8 +2,8 @@
 
 import io
 
+from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
@@ -22,7 +22,7 @@ def render(report: Report) -> dict[str, str]:
 
 def renderable(report: Report) -> RenderableType:
     """The report for a rich console."""
-    blocks = [Padding(_block(block), (1, 0, 0, 0)) for block in report.blocks]
+    blocks = [part for block in report.blocks for part in ("", _block(block))]
     return Group(RichText(report.title, style="bold"), *blocks)
 
 
@@ -37,10 +37,11 @@ def _block(block: Block) -> RenderableType:
 
 
 def _table(table: Table) -> RichTable:
-    drawn = RichTable(title=RichText(table.title, style="italic"), title_justify="left")
+    drawn = RichTable(box=box.SIMPLE_HEAD, title=RichText(table.title, style="italic"), title_justify="left")
     for column in table.columns:
-        # numbers are never broken over two lines; text may be
-        drawn.add_column(RichText(column.heading), justify="right" if column.right else "left", no_wrap=column.right)
+        # headings are broken over lines before figures are
+        widest = max((len(column.text(row)) for row in table.rows), default=0)
+        drawn.add_column(RichText(column.heading), justify="right" if column.right else "left", min_width=widest)
     for row in table.rows:
         style = "bold green" if table.marked(row) else None
         drawn.add_row(*(RichText(column.text(row)) for column in table.columns), style=style)

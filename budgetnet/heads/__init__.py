@@ -12,6 +12,7 @@ Counting, building and searching follow from that file; the contract tests find 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol, cast, final
 
 from budgetnet.graph import GraphBuilder
@@ -49,6 +50,7 @@ def names() -> list[str]:
     return module_names(__name__)
 
 
+@cache
 def head(name: str) -> Head:
     """The head `name`. Raises BudgetnetError naming the known ones when there is none."""
     return cast(Head, load_module(__name__, name, "head"))

@@ -33,6 +33,8 @@ ROWS: Final = (
 )
 ENDPOINTS: Final = ("Conv2d_0", *(f"Conv2d_{row}_pointwise" for row in range(1, len(ROWS))))
 MINIMUM_CHANNELS: Final = 8
+BATCH_NORM: Final = BatchNorm2d(epsilon=1e-3)
+RELU6: Final = Activation(kind="relu6")
 
 PARAMETERS = (
     Parameter(
@@ -108,5 +110,5 @@ def _stem(g: GraphBuilder, image: str, depth_multiplier: Number, final_endpoint:
 def _unit(g: GraphBuilder, path: str, kind: str, convolution: Conv2d, x: str) -> str:
     """Convolution, batch norm, ReLU6: what the stem is made of."""
     x = g.add(f"{path}/{kind}", convolution, x)
-    x = g.add(f"{path}/BatchNorm", BatchNorm2d(), x)
-    return g.add(f"{path}/Relu6", Activation(kind="relu6"), x)
+    x = g.add(f"{path}/BatchNorm", BATCH_NORM, x)
+    return g.add(f"{path}/Relu6", RELU6, x)

@@ -1,0 +1,46 @@
+"""Where a figure comes from: the versions and the machine that made it."""
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("budgetnet", "torch", "optuna", "fvcore", "numpy", "pandas")
+
+
+def provenance() -> dict[str, str]:
+    """Name -> value: budgetnet's commit, the versions of what computes, the machine, the command that was given."""
+    return {
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": _commit(),
+        **{package: _version(package) for package in PACKAGES},
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    """The commit of the checkout that budgetnet runs from, `+` behind it when something in it was changed since."""
+    folder = Path(__file__).parent
+    if not (folder.parent / ".git").exists():
+        return "none (installed package)"
+    try:
+        head = _git(folder, "rev-parse", "--short=12", "HEAD")
+        return head + ("+" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603 (fixed words)
+    return done.stdout.strip()

@@ -1,0 +1,103 @@
+"""What a training of a candidate is asked and what it answers. Plain records: they go to JSON and back, unchanged.
+
+The search hands a `Run` to a function `evaluate(candidate, run) -> Result` that is passed in, so it knows nothing of
+torch, and the same function can run in this process, in a worker, or on another machine.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeAlias, final
+
+from budgetnet.networks import Candidate
+from budgetnet.parameters import Value
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """How far a training has come: batch `batch` of `batches` of epoch `epoch` of `epochs`, all from 1; `loss` is
+    its loss.
+    """
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    loss: float
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One training: its number in the search, its own folder, and whom to tell how far it is.
+
+    `expired()` is asked after every epoch; once true the training stops with `UnfinishedError`, to be resumed later.
+    """
+
+    number: int
+    folder: Path
+    progress: Callable[[Step], None] = lambda step: None
+    expired: Callable[[], bool] = lambda: False
+
+
+class UnfinishedError(Exception):
+    """A training stopped between two epochs because its time was up; the same run goes on from its checkpoint."""
+
+
+class TrainingError(Exception):
+    """A training that cannot give a result, with the reason: its loss is not finite, its memory ran out."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Quality on the pixels that have a label. Per-class figures by class name; None where a class never occurs.
+
+    `mean_iou` and `mean_dice` are over the classes that count (void left out) and occur.
+    """
+
+    mean_iou: float
+    pixel_accuracy: float
+    mean_dice: float
+    iou: Mapping[str, float | None]
+    dice: Mapping[str, float | None]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A trained candidate: its cost per image, both counters' figures, and its scores on the validation split.
+
+    `history` holds one row per epoch (`epoch`, `loss`, `mean_iou`, `seconds`); `seconds` is the training's own time.
+    """
+
+    network: str
+    parameters: Mapping[str, Value]
+    macs: int
+    ops: int
+    params: int
+    fvcore_macs: int
+    scores: Scores
+    epochs: int
+    seconds: float
+    history: tuple[Mapping[str, float], ...]
+
+    @property
+    def candidate(self) -> Candidate:
+        """The candidate that was trained."""
+        return Candidate.of(self.network, self.parameters)
+
+    def record(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "history": [dict(row) for row in self.history]}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Result":
+        """The result that `record()` described."""
+        given = {field.name: record[field.name] for field in fields(cls)}
+        return cls(**{**given, "scores": Scores(**record["scores"]), "history": tuple(record["history"])})
+
+
+Evaluate: TypeAlias = Callable[[Candidate, Run], Result]
+"""Trains a candidate and scores it. Raises `TrainingError` with a reason, or `UnfinishedError` when its time was up."""

@@ -1,0 +1,1 @@
+"""Search under a budget: which candidates to train, and what came of it."""

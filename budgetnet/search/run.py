@@ -1,0 +1,163 @@
+"""The search itself: propose, train, write down, until the trials are done. Training is a function that is passed in.
+
+Everything is on disk before it is told; after a kill at any point the same call goes on where it was.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, final
+
+from filelock import FileLock, Timeout
+
+from budgetnet import files
+from budgetnet.errors import BudgetnetError
+from budgetnet.networks import Candidate
+from budgetnet.plan import Plan, limit
+from budgetnet.results import Evaluate, Run, Step, TrainingError, UnfinishedError
+from budgetnet.search.proposals import Choices, Finished, propose
+from budgetnet.search.study import Study, Trial
+
+INTERRUPTED = "it was interrupted"
+TIME_UP = "the time was up"
+
+
+class Watcher(Protocol):
+    """Whom the search tells how far it is."""
+
+    def begins(self, trial: Trial, done: int, total: int) -> None:
+        """A candidate's training starts or goes on; `done` of `total` trials are finished."""
+        ...
+
+    def steps(self, step: Step) -> None:
+        """A batch of the training under way is done."""
+        ...
+
+    def ends(self, trial: Trial, done: int, total: int) -> None:
+        """A trial is finished, with a result or a reason."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A search as far as it has come. `wanted` trials were asked for, `stopped` tells why it ended before them, if
+    it did.
+    """
+
+    plan: Plan
+    trials: tuple[Trial, ...]
+    wanted: int
+    stopped: str | None
+
+    @property
+    def untried(self) -> int:
+        """How many candidates fit and have not been trained."""
+        return len(self.plan.fitting) - len(self.trials)
+
+
+def throughput(plan: Plan, ops: int) -> float:
+    """Images per second that the scenario's whole budget allows at `ops` operations per image."""
+    return float(limit(plan.scenario) / ops)
+
+
+def search(
+    plan: Plan,
+    evaluate: Evaluate,
+    *,
+    trials: int,
+    folder: Path,
+    seed: int,
+    settings: Mapping[str, Any],
+    watcher: Watcher,
+    timeout: float | None = None,
+    restart: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+) -> Outcome:
+    """Trains up to `trials` candidates that fit, each once, in `folder`; goes on from what is there.
+
+    `settings` is everything that the results depend on: a folder with a search of other settings is refused. After
+    `timeout` seconds the training under way stops at its next epoch, to be resumed by the same call. Raises
+    BudgetnetError.
+    """
+    space = plan.scenario.space
+    choices = Choices(space=space, feasible=[planned.candidate for planned in plan.fitting])
+    wanted = min(trials, len(choices.feasible))
+    deadline = None if timeout is None else clock() + timeout
+
+    def expired() -> bool:
+        return deadline is not None and clock() >= deadline
+
+    with _alone(folder):
+        study = Study.open(folder, plan.scenario.name, settings, restart=restart)
+        stopped = None
+        while True:
+            before = study.trials
+            done = sum(trial.finished for trial in before)
+            if done >= wanted and len(before) == done:
+                break
+            if expired():
+                stopped = TIME_UP
+                break
+            trial = _unfinished(before) or study.begin(_next(plan, choices, before, seed), space)
+            watcher.begins(trial, done, wanted)
+            run = Run(
+                number=trial.number,
+                folder=folder / "runs" / f"{trial.number:04d}",
+                progress=watcher.steps,
+                expired=expired,
+            )
+            try:
+                _train(plan, study, trial, evaluate, run)
+            except UnfinishedError:
+                stopped = TIME_UP
+                break
+            except KeyboardInterrupt:
+                stopped = INTERRUPTED
+                break
+            watcher.ends(study.trials[trial.number], done + 1, wanted)
+        return Outcome(plan=plan, trials=tuple(study.trials), wanted=wanted, stopped=stopped)
+
+
+def _train(plan: Plan, study: Study, trial: Trial, evaluate: Evaluate, run: Run) -> None:
+    try:
+        result = evaluate(trial.candidate, run)
+    except TrainingError as error:
+        study.fail(trial, str(error))
+        return
+    study.complete(trial, result, throughput(plan, result.ops))
+
+
+def _unfinished(trials: list[Trial]) -> Trial | None:
+    """A trial that an earlier search was stopped in."""
+    return next((trial for trial in trials if not trial.finished), None)
+
+
+def _next(plan: Plan, choices: Choices, trials: list[Trial], seed: int) -> Candidate:
+    finished = [Finished(candidate=trial.candidate, values=objectives(plan, trial)) for trial in trials]
+    candidate = propose(choices, finished, seed)
+    assert candidate is not None, "there are fewer trials than candidates that fit"
+    return candidate
+
+
+def objectives(plan: Plan, trial: Trial) -> tuple[float, float] | None:
+    """A trial's mean IoU and images per second under the budget; None where it has no result."""
+    if trial.result is None:
+        return None
+    return trial.result.scores.mean_iou, throughput(plan, trial.result.ops)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds the folder for this process. Raises BudgetnetError when another search has it."""
+    lock = FileLock(files.make_folder(folder) / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BudgetnetError(
+            f"{folder}: must be used by one search at a time, but another one is running there"
+        ) from None
+    with lock:
+        yield

@@ -1,0 +1,137 @@
+"""The study on disk: an Optuna study in SQLite, one per output folder, that a killed search goes on from.
+
+A trial is written before its training starts and again when it ends, with its whole result. Optuna's own tools read it.
+"""
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from budgetnet import files
+from budgetnet.errors import BudgetnetError
+from budgetnet.networks import Candidate
+from budgetnet.parameters import Value
+from budgetnet.results import Result
+
+FILE = "study.db"
+_SETTINGS, _CANDIDATE, _RESULT, _REASON = "settings", "candidate", "result", "reason"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One candidate of the study: trained (`result`), failed (`reason`), or not finished (neither)."""
+
+    number: int
+    candidate: Candidate
+    result: Result | None
+    reason: str | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it needs no more training."""
+        return self.result is not None or self.reason is not None
+
+
+class Study:
+    """The trials of one search. Only one process may have it open: the search holds a lock on the folder."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+
+    @classmethod
+    def open(cls, folder: Path, name: str, settings: Mapping[str, Any], *, restart: bool) -> "Study":
+        """Opens the folder's study, or makes one. `restart` throws an earlier one away.
+
+        Raises BudgetnetError when the folder holds a search with other settings, naming what differs, or no readable
+        study.
+        """
+        path = files.make_folder(folder) / FILE
+        if restart:
+            path.unlink(missing_ok=True)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        new = not path.exists()
+        try:
+            storage = optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}")
+            study = optuna.create_study(
+                storage=storage, study_name=name, directions=["maximize", "maximize"], load_if_exists=True
+            )
+            earlier = study.user_attrs.get(_SETTINGS)
+        except Exception as error:  # SQLAlchemy, alembic and sqlite3 each have their own for a file that is no study
+            if new:
+                raise
+            rule = f"must be the study of a search, but got {type(error).__name__}; --restart replaces it"
+            raise BudgetnetError(f"{path}: {rule}") from error
+        if earlier is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                study.set_metric_names(["mean IoU", "images per second"])
+            study.set_user_attr(_SETTINGS, dict(settings))
+        elif earlier != json.loads(json.dumps(settings)):
+            other = ", ".join(_differing(earlier, settings))
+            rule = "give --output another folder, or --restart to throw that search away"
+            raise BudgetnetError(f"{folder}: holds a search with other settings ({other}); {rule}")
+        return cls(study)
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials, by number."""
+        return [_trial(frozen) for frozen in self._study.get_trials(deepcopy=False)]
+
+    def begin(self, candidate: Candidate, space: Mapping[str, Sequence[Value]]) -> Trial:
+        """Writes down that a candidate is being trained, and returns its trial."""
+        params = {name: candidate.parameters[name] for name in space if name in candidate.parameters}
+        self._study.add_trial(
+            optuna.trial.create_trial(
+                state=TrialState.RUNNING,
+                params=params,
+                distributions={
+                    name: optuna.distributions.CategoricalDistribution(tuple(space[name])) for name in params
+                },
+                user_attrs={_CANDIDATE: {"network": candidate.network, "parameters": candidate.parameters}},
+            )
+        )
+        return self.trials[-1]
+
+    def complete(self, trial: Trial, result: Result, images_per_second: float) -> None:
+        """Writes a trial's result: it is done."""
+        self._attribute(trial, _RESULT, result.record())
+        self._study.tell(trial.number, [result.scores.mean_iou, images_per_second])
+
+    def fail(self, trial: Trial, reason: str) -> None:
+        """Writes why a trial has no result: it is done, too."""
+        self._attribute(trial, _REASON, reason)
+        self._study.tell(trial.number, state=TrialState.FAIL)
+
+    def _attribute(self, trial: Trial, key: str, value: Any) -> None:
+        frozen = self._study.get_trials(deepcopy=False)[trial.number]
+        optuna.trial.Trial(self._study, frozen._trial_id).set_user_attr(key, value)
+
+
+def _trial(frozen: FrozenTrial) -> Trial:
+    named = frozen.user_attrs[_CANDIDATE]
+    result = frozen.user_attrs.get(_RESULT) if frozen.state == TrialState.COMPLETE else None
+    return Trial(
+        number=frozen.number,
+        candidate=Candidate.of(named["network"], named["parameters"]),
+        result=Result.from_record(result) if result is not None else None,
+        reason=frozen.user_attrs.get(_REASON, "unknown") if frozen.state == TrialState.FAIL else None,
+    )
+
+
+def _differing(earlier: Any, later: Any, path: str = "") -> list[str]:
+    """`training.epochs 5, now 8`: what differs between two nested records."""
+    if isinstance(earlier, Mapping) and isinstance(later, Mapping):
+        keys = sorted({*earlier, *later})
+        return [
+            line for key in keys for line in _differing(earlier.get(key), later.get(key), f"{path}.{key}".lstrip("."))
+        ]
+    return (
+        [] if json.dumps(earlier) == json.dumps(later) else [f"{path} {json.dumps(earlier)}, now {json.dumps(later)}"]
+    )

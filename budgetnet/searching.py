@@ -1,0 +1,154 @@
+"""A whole search as the command line runs it: data, training and search put together, progress shown, reports
+written.
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from budgetnet import files, formats, units
+from budgetnet.datasets import Dataset
+from budgetnet.datasets import load as load_dataset
+from budgetnet.formats.table import renderable
+from budgetnet.plan import Plan
+from budgetnet.provenance import provenance
+from budgetnet.report import Report, Text
+from budgetnet.results import Scores, Step
+from budgetnet.scenario import Scenario
+from budgetnet.search import report as search_report
+from budgetnet.search.run import Outcome, search
+from budgetnet.search.study import Trial
+
+
+def run_search(
+    plan: Plan, *, trials: int, folder: Path, timeout: float | None, restart: bool, screen: Console
+) -> Outcome:
+    """Reads the data, trains up to `trials` candidates, writes the reports. Raises BudgetnetError."""
+    from budgetnet.training.candidate import evaluator, guess
+
+    scenario = plan.scenario
+    deadline = None if timeout is None else time.monotonic() + timeout
+    screen.print(plan.verdict, highlight=False)
+    dataset = _read(scenario, screen)
+    settings = settings_of(scenario, dataset)
+    origin = provenance()
+    with SearchProgress(screen) as watcher:
+        outcome = search(
+            plan,
+            evaluator(scenario, dataset, origin),
+            trials=trials,
+            folder=folder,
+            seed=scenario.training.seed,
+            settings=settings,
+            watcher=watcher,
+            timeout=None if deadline is None else max(deadline - time.monotonic(), 0.0),
+            restart=restart,
+        )
+    write(outcome, guess(dataset), settings, origin, folder, screen)
+    return outcome
+
+
+def settings_of(scenario: Scenario, dataset: Dataset) -> dict[str, Any]:
+    """All that a search's results depend on. A folder goes on only with a search of the same settings."""
+    asked = scenario.model_dump(mode="json", exclude={"description", "dataset", "platform", "minimum_mean_iou"})
+    data = {
+        "source": dataset.source,
+        "fingerprint": dataset.fingerprint,
+        "classes": list(dataset.classes.names),
+        "void": None if dataset.classes.void is None else dataset.classes.names[dataset.classes.void],
+        "train_images": len(dataset.train),
+        "val_images": len(dataset.val),
+    }
+    return {**asked, "search_space": {name: list(values) for name, values in scenario.space.items()}, "dataset": data}
+
+
+def write(
+    outcome: Outcome,
+    guess: Scores,
+    settings: Mapping[str, Any],
+    origin: Mapping[str, str],
+    folder: Path,
+    screen: Console,
+) -> list[Path]:
+    """Writes search.md, search.json, trials.csv, pareto.csv and pareto.png, and shows the front. Raises
+    BudgetnetError.
+    """
+    made, pictures = search_report.report(outcome, guess, settings, origin)
+    written = files.write_all(folder, {**pictures, **formats.files(made, "markdown", "csv", "json")})
+    shown = [block for block in made.blocks if isinstance(block, Text) or getattr(block, "key", "") == "pareto"]
+    screen.print(renderable(Report(key=made.key, title=made.title, blocks=shown, tables=(), record={})))
+    screen.print("Written: " + ", ".join(str(path) for path in written), highlight=False, soft_wrap=True)
+    return written
+
+
+def _read(scenario: Scenario, screen: Console) -> Dataset:
+    assert scenario.dataset is not None
+    with _bars(screen) as bars:
+        task = bars.add_task(f"reading {scenario.dataset.partition(':')[0]}", total=None)
+        return load_dataset(
+            scenario.dataset,
+            classes=scenario.classes,
+            height=scenario.input.height,
+            width=scenario.input.width,
+            progress=lambda done, total: bars.update(task, completed=done, total=total),
+        )
+
+
+def _bars(screen: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=screen)
+
+
+@final
+class SearchProgress:
+    """Two bars: the trials of the search, and the batches of the training under way. A line for each trial that
+    ends.
+    """
+
+    def __init__(self, screen: Console) -> None:
+        self._bars = _bars(screen)
+        self._screen = screen
+        self._trials = self._bars.add_task("search", total=None)
+        self._training = self._bars.add_task("training", total=None, visible=False)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def begins(self, trial: Trial, done: int, total: int) -> None:
+        """Shows which candidate is trained."""
+        self._bars.update(self._trials, completed=done, total=total, description=f"search, trial {trial.number}")
+        self._bars.reset(self._training, visible=True, description=trial.candidate.label)
+
+    def steps(self, step: Step) -> None:
+        """Moves the training's bar."""
+        self._bars.update(
+            self._training,
+            completed=(step.epoch - 1) * step.batches + step.batch,
+            total=step.epochs * step.batches,
+            description=f"epoch {step.epoch} of {step.epochs}, loss {step.loss:.3f}",
+        )
+
+    def ends(self, trial: Trial, done: int, total: int) -> None:
+        """Says what came of a trial."""
+        self._bars.update(self._trials, completed=done, total=total)
+        if trial.result is None:
+            self._screen.print(
+                f"trial {trial.number}: {trial.candidate.label}: failed: {trial.reason}", highlight=False
+            )
+            return
+        quality, took = trial.result.scores.mean_iou, units.duration(trial.result.seconds)
+        line = (
+            f"trial {trial.number}: {trial.candidate.label}: mean IoU {quality:.3f}, {units.mega(trial.result.ops)} MOP"
+        )
+        self._screen.print(f"{line}, {took}", highlight=False, soft_wrap=True)

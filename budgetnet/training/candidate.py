@@ -1,0 +1,139 @@
+"""Trains one candidate in its own folder: build, check its operations against fvcore's, train, score, keep what was
+made.
+
+A finished run's folder holds `run.json` (candidate, settings, classes, scaling, scores), `weights.safetensors`,
+`history.csv` and `preview.png`.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from safetensors.torch import save as to_safetensors
+
+from budgetnet import files
+from budgetnet.build import GraphModule, build
+from budgetnet.classes import IGNORE
+from budgetnet.count import count
+from budgetnet.datasets import Dataset
+from budgetnet.networks import Candidate
+from budgetnet.results import Evaluate, Result, Run, Scores, TrainingError
+from budgetnet.scenario import Scenario, Training
+from budgetnet.training import metrics
+from budgetnet.training.loop import Material, evaluate, fit, predict, remove_checkpoint
+from budgetnet.training.machine import device, keep_memory
+from budgetnet.training.pictures import comparison
+from budgetnet.training.samples import Scaling, tensors
+from budgetnet.verify import require_agreement, verify
+
+PREVIEW = "preview.png"
+PREVIEW_IMAGES = 3
+
+
+def evaluator(scenario: Scenario, dataset: Dataset, provenance: Mapping[str, Any]) -> Evaluate:
+    """A function that trains candidates of a scenario on a data set, each in the folder of its run.
+
+    `provenance` goes into each `run.json`. Sets the process's allocator to keep its memory.
+    """
+    keep_memory()
+    train, val = tensors(dataset)
+    material = Material(train=train, val=val, classes=dataset.classes, scaling=Scaling.of(train.images))
+
+    def train_and_score(candidate: Candidate, run: Run) -> Result:
+        try:
+            return _run(candidate, scenario, material, run, provenance)
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            raise TrainingError(f"memory must hold a batch of {scenario.training.batch_size}, but ran out") from error
+        except RuntimeError as error:
+            # torch's CPU allocator has no exception of its own
+            if "alloc" not in str(error):
+                raise
+            raise TrainingError(f"memory must hold a batch of {scenario.training.batch_size}, but ran out") from error
+
+    return train_and_score
+
+
+def _run(
+    candidate: Candidate, scenario: Scenario, material: Material, run: Run, provenance: Mapping[str, Any]
+) -> Result:
+    settings = scenario.training
+    graph = candidate.graph(classes=len(material.classes), height=scenario.input.height, width=scenario.input.width)
+    counted = count(graph)
+    model = build(graph, seed=settings.seed).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    verification = verify(graph, counted, model)
+    require_agreement(verification)
+    files.make_folder(run.folder)
+    history = fit(model, material, settings, run)
+    result = Result(
+        network=candidate.network,
+        parameters=candidate.parameters,
+        macs=counted.total.macs,
+        ops=counted.total.ops,
+        params=counted.total.params,
+        fvcore_macs=verification.macs.theirs,
+        scores=evaluate(model, material, settings.batch_size),
+        epochs=len(history),
+        seconds=sum(row["seconds"] for row in history),
+        history=tuple(history),
+    )
+    _keep(model, material, settings, run, result, provenance)
+    return result
+
+
+def _keep(
+    model: GraphModule, material: Material, settings: Training, run: Run, result: Result, provenance: Mapping[str, Any]
+) -> None:
+    """Leaves the run's folder complete: everything that evaluating, showing or exporting it later needs."""
+    record = {
+        "result": result.record(),
+        "classes": asdict(material.classes),
+        "scaling": asdict(material.scaling),
+        "training": settings.model_dump(mode="json"),
+        "provenance": dict(provenance),
+    }
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    files.write_all(
+        run.folder,
+        {
+            "weights.safetensors": to_safetensors(weights),
+            "history.csv": _history_csv(result).encode(),
+            PREVIEW: preview(model, material),
+            "run.json": (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode(),
+        },
+    )
+    remove_checkpoint(run.folder)
+
+
+def guess(dataset: Dataset) -> Scores:
+    """What guessing scores on the validation split: every pixel called the most frequent class of the training
+    split.
+    """
+    train, val = tensors(dataset)
+    return metrics.guess(train.labels, val.labels, dataset.classes)
+
+
+def preview(model: GraphModule, material: Material) -> bytes:
+    """A PNG of validation images, labels and predictions, evenly drawn from the split."""
+    val = material.val
+    count = min(PREVIEW_IMAGES, len(val))
+    chosen = [len(val) * place // count for place in range(count)]
+    predictions = predict(model, val.images[chosen], material.scaling).cpu()
+    predictions[val.labels[chosen] == IGNORE] = IGNORE  # pixels that count for nothing are not shown as if they did
+    return comparison(
+        [val.images[index].permute(1, 2, 0).numpy() for index in chosen],
+        [val.labels[index].numpy() for index in chosen],
+        [prediction.byte().numpy() for prediction in predictions],
+        material.classes,
+    )
+
+
+def _history_csv(result: Result) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=list(result.history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(result.history)
+    return out.getvalue()

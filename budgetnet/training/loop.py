@@ -1,0 +1,120 @@
+"""The published recipe: Adam at a fixed rate, cross-entropy without void, L2 on all weights, dropout, no augmentation.
+
+Source of its figures: the published training of MobileNet-FCN on Cityscapes (see `scenario.Training`). Adam's
+`weight_decay` adds `weight_decay * w` to the gradient, which is what an L2 term of `weight_decay / 2 * w^2` in the
+loss does.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from budgetnet.classes import IGNORE, ClassList
+from budgetnet.results import Run, Scores, Step, TrainingError, UnfinishedError
+from budgetnet.scenario import Training
+from budgetnet.training import checkpoint
+from budgetnet.training.machine import deterministic
+from budgetnet.training.metrics import confusion_matrix, scores
+from budgetnet.training.samples import Samples, Scaling
+
+CHECKPOINT = "checkpoint.pt"
+SEEDS = 2**63
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What every candidate of a search is trained on: the two splits, their classes, the scaling of the images."""
+
+    train: Samples
+    val: Samples
+    classes: ClassList
+    scaling: Scaling
+
+
+def fit(model: nn.Module, material: Material, settings: Training, run: Run) -> list[dict[str, float]]:
+    """Trains `model` where it stands, on its device, and returns one row per epoch; resumes from the run's checkpoint.
+
+    Raises TrainingError when the loss is not finite, UnfinishedError when the run's time is up.
+    """
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
+    path = run.folder / CHECKPOINT
+    history = checkpoint.restore(path, model=model, optimizer=optimizer)
+    for epoch in range(len(history) + 1, settings.epochs + 1):
+        if epoch > 1 and run.expired():
+            raise UnfinishedError
+        started = time.perf_counter()
+        with deterministic(_mix(settings.seed, epoch)):
+            loss = _epoch(model, optimizer, material, settings, run, epoch)
+        quality = evaluate(model, material, settings.batch_size)
+        seconds = time.perf_counter() - started
+        history.append({"epoch": epoch, "loss": loss, "mean_iou": quality.mean_iou, "seconds": seconds})
+        checkpoint.save(path, model=model, optimizer=optimizer, history=history)
+    return history
+
+
+def evaluate(model: nn.Module, material: Material, batch_size: int) -> Scores:
+    """Scores on the validation split, from one confusion matrix."""
+    device = next(model.parameters()).device
+    total = torch.zeros(len(material.classes), len(material.classes), dtype=torch.int64, device=device)
+    for images, labels in material.val.in_order(batch_size):
+        total += confusion_matrix(labels.to(device), predict(model, images, material.scaling), len(material.classes))
+    return scores(total, material.classes)
+
+
+@torch.no_grad()
+def predict(model: nn.Module, images: Tensor, scaling: Scaling) -> Tensor:
+    """Uint8 images (n, 3, height, width) -> class indices (n, height, width) on the model's device."""
+    training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    classes: Tensor = model(scaling(images.to(device))).argmax(dim=1)
+    model.train(training)
+    return classes
+
+
+def _epoch(
+    model: nn.Module, optimizer: torch.optim.Optimizer, material: Material, settings: Training, run: Run, epoch: int
+) -> float:
+    """One pass over the training split; the mean loss of its batches."""
+    model.train()
+    device = next(model.parameters()).device
+    batches, losses = material.train.batches(settings.batch_size), []
+    drawn = material.train.shuffled(settings.batch_size, _mix(settings.seed, epoch))
+    for batch, (images, labels) in enumerate(drawn, start=1):
+        loss = cross_entropy(model(material.scaling(images.to(device))), labels.to(device))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise TrainingError(f"loss must be finite, but got {losses[-1]} in batch {batch} of epoch {epoch}")
+        run.progress(Step(epoch=epoch, epochs=settings.epochs, batch=batch, batches=batches, loss=losses[-1]))
+    return sum(losses) / len(losses)
+
+
+def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy over the labelled pixels; 0 where none is. Scores (n, classes, h, w), uint8 labels (n, h,
+    w).
+    """
+    # contiguous: the softmax is faster along planes than across them
+    total = functional.cross_entropy(scores.contiguous(), labels.long(), ignore_index=IGNORE, reduction="sum")
+    return total / (labels != IGNORE).sum().clamp(min=1)
+
+
+def _mix(seed: int, epoch: int) -> int:
+    """One seed out of two numbers: neighbouring seeds share no epoch."""
+    return (seed * 1_000_003 + epoch) % SEEDS
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """A finished run needs its checkpoint no more."""
+    (folder / CHECKPOINT).unlink(missing_ok=True)
