@@ -169,9 +169,9 @@ def _show(report: object, format: Format) -> None:
 
     assert isinstance(report, Report)
     if format is Format.table:
-        from budgetnet.formats.table import renderable
+        from budgetnet.formats import table
 
-        screen.print(renderable(report))
+        table.show(report, screen)
     else:
         typer.echo(formats.text(report, format.value), nl=False)
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from budgetnet import files, formats, units
 from budgetnet.datasets import Dataset
 from budgetnet.datasets import load as load_dataset
-from budgetnet.formats.table import renderable
+from budgetnet.formats.table import show
 from budgetnet.plan import Plan
 from budgetnet.provenance import provenance
 from budgetnet.report import Report, Text
@@ -81,7 +81,7 @@ def write(
     made, pictures = search_report.report(outcome, guess, settings, origin)
     written = files.write_all(folder, {**pictures, **formats.files(made, "markdown", "csv", "json")})
     shown = [block for block in made.blocks if isinstance(block, Text) or getattr(block, "key", "") == "pareto"]
-    screen.print(renderable(Report(key=made.key, title=made.title, blocks=shown, tables=(), record={})))
+    show(Report(key=made.key, title=made.title, blocks=shown, tables=(), record={}), screen)
     screen.print("Written: " + ", ".join(str(path) for path in written), highlight=False, soft_wrap=True)
     return written
 

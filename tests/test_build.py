@@ -1,0 +1,180 @@
+"""Built modules: equal to fvcore's count layer by layer, of the right size, initialised as declared, trainable throughout."""
+
+import random
+
+import pytest
+import torch
+from torch.nn import functional
+
+from budgetnet import build as building
+from budgetnet import ops
+from budgetnet.build import GraphModule, NoBuilderError, bilinear_kernel, build
+from budgetnet.count import count
+from budgetnet.graph import Graph, GraphBuilder
+from budgetnet.networks import Candidate, mobilenet_fcn
+from budgetnet.verify import CountMismatchError, require_agreement, verify, verify_candidate
+
+
+def draw(seed: int) -> tuple[Candidate, int, int, int]:
+    """A random candidate with its class count and image size; every third one small enough to meet one-cell maps."""
+    rng = random.Random(seed)
+    values = {
+        "depth_multiplier": rng.choice([0.1, 0.25, 0.33, 0.5, 0.75, 1.0, 1.3]),
+        "final_endpoint": rng.choice(mobilenet_fcn.ENDPOINTS),
+        "classifier_kernel": rng.randint(1, 9),
+        "classifier_depth": rng.choice([1, 17, 64, 256]),
+    }
+    largest = 48 if seed % 3 == 0 else 150
+    classes, height, width = rng.randint(2, 12), rng.randint(32, largest), rng.randint(32, largest)
+    return Candidate.of("mobilenet-fcn", values), classes, height, width
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_count_equals_fvcore_on_the_built_module_layer_by_layer(seed):
+    candidate, classes, height, width = draw(seed)
+    verification = verify_candidate(candidate, classes=classes, height=height, width=width)
+    assert verification.differences == ()
+    assert verification.macs.ours == verification.macs.theirs > 0
+    assert verification.params.ours == verification.params.theirs > 0
+
+
+def every_operator() -> Graph:
+    """A graph in which every operator of the closed set has its turn."""
+    g = GraphBuilder()
+    image = g.image(height=21, width=30)
+    x = g.add("conv", ops.Conv2d(channels=8, kernel=3, stride=2), image)
+    x = g.add("norm", ops.BatchNorm2d(), x)
+    fine = g.add("relu6", ops.Activation(kind="relu6"), x)
+    x = g.add("pool", ops.MaxPool2d(kernel=3, stride=2), fine)
+    x = g.add("pool_valid", ops.MaxPool2d(kernel=2, stride=1, padding=0), x)
+    x = g.add("grouped", ops.Conv2d(channels=12, kernel=3, padding=1, dilation=1, groups=4), x)
+    x = g.add("dilated", ops.Conv2d(channels=8, kernel=3, dilation=2), x)
+    x = g.add("bias", ops.BiasAdd(), x)
+    x = g.add("relu", ops.Activation(kind="relu"), x)
+    x = g.add("dropout", ops.Dropout(rate=0.5), x)
+    bilinear = g.add("bilinear", ops.Resize(mode="bilinear"), x, fine)
+    nearest = g.add("nearest", ops.Resize(mode="nearest"), x, fine)
+    x = g.add("add", ops.Add(), bilinear, nearest, fine)
+    x = g.add("concat", ops.Concat(), x, fine)
+    x = g.add("up", ops.ConvTranspose2d(channels=5, kernel=4, stride=2, groups=1), x)
+    g.add("crop", ops.Crop(), x, image)
+    return g.finish()
+
+
+def test_every_operator_is_built_counted_and_verified():
+    graph = every_operator()
+    assert {type(node.op) for node in graph.nodes} == set(ops.Operator.__subclasses__())
+    assert verify(graph, count(graph), build(graph, seed=0)).differences == ()
+
+
+def test_every_nodes_output_has_the_declared_shape():
+    graph = every_operator()
+    module = build(graph, seed=0).eval()
+    seen = {}
+    for node in graph.nodes[1:]:
+        module.node_module(node.name).register_forward_hook(
+            lambda _, __, output, name=node.name: seen.update({name: tuple(output.shape[1:])})
+        )
+    module(torch.zeros(2, 3, 21, 30))
+    declared = {n.name: (n.shape.channels, n.shape.height, n.shape.width) for n in graph.nodes[1:]}
+    assert seen == declared
+
+
+@pytest.mark.parametrize("endpoint", mobilenet_fcn.ENDPOINTS)
+def test_output_has_the_images_size_also_where_it_is_odd(endpoint):
+    candidate = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.1, "final_endpoint": endpoint, "classifier_depth": 8})
+    module = build(candidate.graph(classes=4, height=64, width=64), seed=0).eval()
+    for height, width in [(64, 64), (33, 47), (32, 101), (75, 50)]:
+        assert module(torch.zeros(1, 3, height, width)).shape == (1, 4, height, width)
+
+
+def test_gradients_reach_every_parameter():
+    candidate = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.25, "classifier_depth": 16})
+    module = build(candidate.graph(classes=3, height=64, width=96), seed=0)
+    module(torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))).square().sum().backward()
+    without = [name for name, parameter in module.named_parameters() if parameter.grad is None or not parameter.grad.any()]
+    assert without == []
+
+
+def test_same_padding_is_tensorflows():
+    # a 3 x 3 kernel at stride 2 looks at rows 2i .. 2i+2 of an even image, at rows 2i-1 .. 2i+1 of an odd one
+    op = ops.Conv2d(channels=1, kernel=3, stride=2)
+    for size, first in [(6, [0, 1, 2]), (7, [-1, 0, 1])]:
+        layer = building.Conv2d(op, ops.Shape(channels=1, height=size, width=size))
+        torch.nn.init.ones_(layer.weight)
+        image = torch.arange(float(size)).reshape(1, 1, size, 1).expand(1, 1, size, size) + 1
+        expected = sum(row + 1 for row in first if row >= 0)
+        columns = 3  # inside, the kernel sums three equal columns
+        assert layer(image)[0, 0, 0, 1].item() == expected * columns
+
+
+def test_a_seed_gives_the_same_weights_and_leaves_the_generator_alone():
+    graph = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.1}).graph(classes=2, height=32, width=32)
+    before = torch.random.get_rng_state()
+    first, second, other = (build(graph, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_weights_start_as_declared():
+    module = build(Candidate.of("mobilenet-fcn", {}).graph(classes=7, height=64, width=64), seed=0)
+    pointwise = module.node_module("conv1_pointwise/convolution").weight
+    bound = (6 / (1024 + 1024)) ** 0.5  # Glorot and Bengio (2010), equation 16
+    assert pointwise.abs().max().item() <= bound
+    assert pointwise.std().item() == pytest.approx(bound / 3**0.5, rel=0.01)
+    assert module.node_module("MobilenetV1/Conv2d_0/BatchNorm").eps == 1e-3
+    assert not module.node_module("conv1_pointwise/BiasAdd").bias.any()
+    upsampler = module.node_module("upsampler").weight
+    assert torch.equal(upsampler[3, 3], bilinear_kernel(64))
+    assert not upsampler[3, 4].any()
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 5, 8, 32])
+def test_upsampler_starts_as_bilinear_interpolation(factor):
+    g = GraphBuilder()
+    image = g.image(height=9, width=7, channels=3)
+    size = 2 * factor - factor % 2
+    up = ops.ConvTranspose2d(channels=3, kernel=size, stride=factor, padding=(size - factor + 1) // 2, initial="bilinear")
+    g.add("up", up, image)
+    module = build(g.finish())
+    picture = torch.rand(1, 3, 9, 7, generator=torch.Generator().manual_seed(1))
+    reference = functional.interpolate(picture, scale_factor=factor, mode="bilinear", align_corners=False)
+    ours = module(picture)
+    inner = (slice(None), slice(None), slice(factor, -factor), slice(factor, -factor))
+    if ours.shape == reference.shape:
+        torch.testing.assert_close(ours[inner], reference[inner])
+    else:  # an odd factor: the output ends a row or so early
+        rows, columns = (min(a, b) for a, b in zip(ours.shape[2:], reference.shape[2:], strict=True))
+        cut = (slice(None), slice(None), slice(factor, rows - factor), slice(factor, columns - factor))
+        torch.testing.assert_close(ours[cut], reference[cut])
+
+
+def test_an_operator_without_a_builder_is_an_error_that_names_it(monkeypatch):
+    monkeypatch.delitem(building.BUILDERS, ops.Crop)
+    with pytest.raises(NoBuilderError, match="Crop cannot be built \\(node 'crop'\\)"):
+        build(Candidate.of("mobilenet-fcn", {}).graph(classes=2, height=32, width=32))
+
+
+def test_every_operator_but_the_input_has_a_builder():
+    assert set(building.BUILDERS) == set(ops.Operator.__subclasses__()) - {ops.Input}
+
+
+def test_a_module_that_differs_from_its_graph_is_found():
+    graph = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.25}).graph(classes=7, height=64, width=64)
+    wider = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.25, "classifier_depth": 512})
+    verification = verify(graph, count(graph), build(wider.graph(classes=7, height=64, width=64), seed=0))
+    assert not verification.agrees
+    assert "conv1_pointwise/convolution" in {difference.layer for difference in verification.differences}
+    with pytest.raises(CountMismatchError, match="differs: conv1_pointwise/convolution: macs"):
+        require_agreement(verification)
+
+
+def test_an_operator_that_fvcore_cannot_count_is_an_error():
+    class Strange(GraphModule):
+        def forward(self, images):
+            return super().forward(images).cumsum(dim=1)
+
+    graph = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.1}).graph(classes=2, height=32, width=32)
+    with pytest.raises(CountMismatchError, match="fvcore cannot count aten::cumsum"):
+        verify(graph, count(graph), Strange(graph))
