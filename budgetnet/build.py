@@ -191,6 +191,42 @@ class Concat(nn.Module):
         return torch.cat(inputs, dim=1)
 
 
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """nn.ConvTranspose2d that trains in its exact sub-pixel form where its kernel is a multiple of its stride.
+
+    There the transposed convolution is a convolution with kernel / stride taps to stride^2 times the channels, whose
+    results are laid out as pixels (Shi et al., arXiv:1609.07009); on a processor its gradients are far cheaper. In
+    evaluation it is the plain operator, so that counters and exporters see what was declared.
+    """
+
+    def __init__(self, op: ops.ConvTranspose2d, given: Shape) -> None:
+        super().__init__(
+            given.channels, op.channels, op.kernel, stride=op.stride, padding=op.padding, groups=op.groups, bias=False
+        )
+        self._taps = op.kernel // op.stride
+        self._sub_pixel = op.groups == 1 and op.stride > 1 and op.kernel % op.stride == 0
+        if op.initial == "xavier":
+            nn.init.xavier_uniform_(self.weight)
+            return
+        with torch.no_grad():
+            self.weight.zero_()
+            for channel in range(min(given.channels, op.channels)):
+                self.weight[channel, channel % (op.channels // op.groups)] = bilinear_kernel(op.kernel)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """(batch, in, height, width) -> (batch, out, (size - 1) * stride + kernel - 2 * padding, ...)."""
+        if not (self.training and self._sub_pixel):
+            return super().forward(x, output_size)
+        taps, stride, padding = self._taps, self.stride[0], int(self.padding[0])
+        inputs, outputs = self.weight.shape[:2]
+        weight = self.weight.view(
+            inputs, outputs, taps, stride, taps, stride
+        )  # the kernel as (tap, row) x (tap, column)
+        weight = weight.flip(2, 4).permute(1, 3, 5, 0, 2, 4).flatten(0, 2)
+        full = functional.pixel_shuffle(functional.conv2d(x, weight, padding=taps - 1), stride)
+        return full[..., padding : full.shape[-2] - padding, padding : full.shape[-1] - padding]
+
+
 def bilinear_kernel(size: int) -> Tensor:
     """The (size, size) weights with which a transposed convolution interpolates bilinearly.
 
@@ -202,30 +238,13 @@ def bilinear_kernel(size: int) -> Tensor:
     return ramp[:, None] * ramp[None, :]
 
 
-def _conv_transpose(op: ops.ConvTranspose2d, inputs: tuple[Shape, ...]) -> nn.Module:
-    given = inputs[0].channels
-    module = nn.ConvTranspose2d(
-        given, op.channels, op.kernel, stride=op.stride, padding=op.padding, groups=op.groups, bias=False
-    )
-    if op.initial == "xavier":
-        nn.init.xavier_uniform_(module.weight)
-        return module
-    weight = torch.zeros_like(module.weight)
-    per_group = op.channels // op.groups
-    for channel in range(min(given, op.channels)):
-        weight[channel, channel % per_group] = bilinear_kernel(op.kernel)
-    with torch.no_grad():
-        module.weight.copy_(weight)
-    return module
-
-
 def _activation(op: ops.Activation, inputs: tuple[Shape, ...]) -> nn.Module:
     return {"relu": nn.ReLU, "relu6": nn.ReLU6}[op.kind](inplace=True)
 
 
 BUILDERS: dict[type[ops.Operator], Callable[[Any, tuple[Shape, ...]], nn.Module]] = {
     ops.Conv2d: lambda op, inputs: Conv2d(op, inputs[0]),
-    ops.ConvTranspose2d: _conv_transpose,
+    ops.ConvTranspose2d: lambda op, inputs: ConvTranspose2d(op, inputs[0]),
     ops.BiasAdd: lambda op, inputs: BiasAdd(op, inputs[0]),
     ops.BatchNorm2d: lambda op, inputs: nn.BatchNorm2d(inputs[0].channels, eps=op.epsilon),
     ops.Activation: _activation,

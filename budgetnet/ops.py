@@ -265,3 +265,20 @@ class Concat(Operator):
         """The channels of all inputs x their height and width."""
         first = _several(inputs, self)
         return Shape(channels=sum(given.channels for given in inputs), height=first.height, width=first.width)
+
+
+OPERATORS: tuple[type[Operator], ...] = (
+    Input,
+    Conv2d,
+    ConvTranspose2d,
+    BiasAdd,
+    BatchNorm2d,
+    Activation,
+    Dropout,
+    MaxPool2d,
+    Resize,
+    Crop,
+    Add,
+    Concat,
+)
+"""All there are."""

@@ -13,7 +13,7 @@ PACKAGES = ("budgetnet", "torch", "optuna", "fvcore", "numpy", "pandas")
 def provenance() -> dict[str, str]:
     """Name -> value: budgetnet's commit, the versions of what computes, the machine, the command that was given."""
     return {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join(["budgetnet", *sys.argv[1:]]),
         "commit": _commit(),
         **{package: _version(package) for package in PACKAGES},
         "python": platform.python_version(),

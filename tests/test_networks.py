@@ -69,7 +69,10 @@ def test_equal_parameters_make_one_candidate_whatever_their_type():
         ({"depth_multiplier": True}, "depth_multiplier: must be a number, but got True"),
         ({"classifier_kernel": 2.5}, "classifier_kernel: must be a whole number, but got 2.5"),
         ({"final_endpoint": "Conv2d_14_pointwise"}, "final_endpoint: must be one of Conv2d_0"),
-        ({"depth_multipler": 1.0}, "mobilenet-fcn has no parameter 'depth_multipler'; did you mean 'depth_multiplier'?"),
+        (
+            {"depth_multipler": 1.0},
+            "mobilenet-fcn has no parameter 'depth_multipler'; did you mean 'depth_multiplier'?",
+        ),
     ],
 )
 def test_bad_parameters_are_refused(values, message):
@@ -79,7 +82,9 @@ def test_bad_parameters_are_refused(values, message):
 
 
 def test_an_unknown_network_and_head_are_refused_with_the_known_ones():
-    with pytest.raises(BudgetnetError, match="network must be one of the known ones, but got 'mobilenet'.*mobilenet-fcn"):
+    with pytest.raises(
+        BudgetnetError, match="network must be one of the known ones, but got 'mobilenet'.*mobilenet-fcn"
+    ):
         family("mobilenet")
     with pytest.raises(BudgetnetError, match="head must be one of the known ones, but got 'fcm'; did you mean 'fcn'"):
         heads.head("fcm")

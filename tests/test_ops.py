@@ -56,7 +56,11 @@ def test_transposed_convolution_has_torchs_shape(size, kernel, stride, padding):
 
 
 def test_shapes_of_a_grid_are_those_of_its_points():
-    heights, kernels_, strides_ = np.array([31, 32, 33, 100]), np.array([[1], [3], [6]]), np.array([[[1]], [[2]], [[5]]])
+    heights, kernels_, strides_ = (
+        np.array([31, 32, 33, 100]),
+        np.array([[1], [3], [6]]),
+        np.array([[[1]], [[2]], [[5]]]),
+    )
     shape = ops.Conv2d(channels=8, kernel=kernels_, stride=strides_, padding=3).output_shape(
         Shape(channels=4, height=heights, width=40)
     )
