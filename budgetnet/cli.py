@@ -1,5 +1,6 @@
 """The command line: parses, calls, prints. Heavy imports stay inside the commands that need them."""
 
+import errno
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from budgetnet.errors import BudgetnetError, FileError
+from budgetnet.errors import BudgetnetError, FileError, printable
 
 WIDTH = 120
 """Columns a table may count on; in a narrower window its lines wrap, so that no figure is ever cut."""
@@ -69,7 +70,7 @@ def _main(
 def ops(
     network: Annotated[str, typer.Argument(help="The network family, such as mobilenet-fcn.")] = "mobilenet-fcn",
     parameters: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="Its parameters; defaults for the rest.")
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="Its parameters; defaults for the rest.")
     ] = None,
     classes: Annotated[int, typer.Option(help="How many classes it tells apart.", min=1, max=255)] = 7,
     size: Annotated[str, typer.Option(metavar="HEIGHTxWIDTH", help="Size of the image in pixels.")] = "320x480",
@@ -107,7 +108,7 @@ def plan(
 ) -> None:
     """Count every candidate of a scenario: which fit the budget, with what headroom.
 
-    Writes plan.md and the tables as CSV into reports/<scenario>. Example: budgetnet plan urban
+    Writes plan.md and the tables as CSV into `reports/<scenario>`. Example: budgetnet plan urban
     """
     from budgetnet import files, formats, plan_report
     from budgetnet.plan import plan as make_plan
@@ -118,7 +119,7 @@ def plan(
     folder = output or Path("reports") / loaded.name
     written = files.write_all(folder, formats.files(plan_report.report(made), "markdown", "csv"))
     _show(plan_report.report(made, every=every), format)
-    typer.echo(f"Written: {', '.join(str(path) for path in written)}", err=True)
+    typer.echo(f"Written: {printable(', '.join(map(str, written)))}", err=True)
 
 
 @app.command()
@@ -141,7 +142,7 @@ def search(
 ) -> None:
     """Train candidates that fit the budget and rank them on IoU against throughput.
 
-    Candidates over budget are never built, none is trained twice. Everything is kept in reports/<scenario>; after
+    Candidates over budget are never built, none is trained twice. Everything is kept in `reports/<scenario>`; after
     Ctrl-C or a kill the same command goes on. Example: budgetnet search parking --dataset camvid:PATH --trials 12
     """
     from budgetnet.scenario import load
@@ -168,12 +169,17 @@ def _show(report: object, format: Format) -> None:
     from budgetnet.report import Report
 
     assert isinstance(report, Report)
-    if format is Format.table:
-        from budgetnet.formats import table
+    try:
+        if format is Format.table:
+            from budgetnet.formats import table
 
-        table.show(report, screen)
-    else:
-        typer.echo(formats.text(report, format.value), nl=False)
+            table.show(report, screen)
+        else:
+            typer.echo(formats.text(report, format.value), nl=False)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader has seen enough
+            raise
+        raise BudgetnetError(f"standard output: must be writable, but got {error.strerror}") from error
 
 
 def run() -> None:

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from budgetnet.errors import BudgetnetError
+from budgetnet.errors import BudgetnetError, printable
 
 
 def make_folder(folder: Path) -> Path:
@@ -12,7 +13,7 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BudgetnetError(f"{folder}: must be a folder that can be written, but got {error.strerror}") from error
+        raise BudgetnetError(_cannot(folder, "folder", error)) from error
     return folder
 
 
@@ -26,15 +27,21 @@ def write(path: Path, content: bytes) -> Path:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise BudgetnetError(f"{path}: must be a file that can be written, but got {error.strerror}") from error
+        raise BudgetnetError(_cannot(path, "file", error)) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return path
 
 
 def write_all(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
     """Writes several files into one folder, made where it is missing. Names must be plain. Raises BudgetnetError."""
     for name in contents:
-        if Path(name).name != name:
-            raise BudgetnetError(f"{name}: a report's file must stay in its folder {folder}")
+        if Path(name).name != name or name in ("", "..") or not name.isprintable():
+            raise BudgetnetError(f"{printable(name)!r}: a report's file must stay in its folder {folder}")
     make_folder(folder)
     return [write(folder / name, content) for name, content in contents.items()]
+
+
+def _cannot(path: Path, kind: str, error: OSError) -> str:
+    return f"{printable(str(path))}: must be a {kind} that can be written, but got {error.strerror}"

@@ -11,6 +11,13 @@ Value: TypeAlias = int | float | str
 _KINDS = {int: "a whole number", float: "a number", str: "a text"}
 
 
+def _plain(text: str) -> str:
+    """Python reads `1_0` as 10, and digits of any alphabet; a word that is meant as one number is plainer than that."""
+    if "_" in text or not text.isascii():
+        raise ValueError
+    return text
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
@@ -51,7 +58,7 @@ class Parameter:
         value: Value = text
         if self.kind is not str:
             try:
-                value = self.kind(text)
+                value = self.kind(_plain(text))
             except ValueError:
                 raise ValueError(f"must be {_KINDS[self.kind]}") from None
         rule = self.check(value)

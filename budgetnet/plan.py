@@ -87,12 +87,12 @@ class Plan:
         scenario = self.scenario
         smallest = min(self.candidates, key=lambda planned: planned.cost.ops)
         cameras = floor(limit(scenario) / (smallest.cost.ops * Fraction(str(scenario.fps))))
-        could = f"{cameras} cameras at {scenario.fps:g} fps, or " if cameras else ""
+        could = f"{_cameras(cameras)} at {scenario.fps:g} fps, or " if cameras else ""
         return (
             f"Nothing fits: none of {len(self.candidates)} candidates fits {asked}. The binding limit is budget_gops: "
             f"the smallest candidate, {smallest.candidate.label}, needs {smallest.required_gops:.1f} GOPS, "
-            f"{smallest.utilisation:.2f} times the budget. It would fit {could}{scenario.cameras} cameras at "
-            f"{smallest.max_fps:.2f} fps."
+            f"{smallest.utilisation:.2f} times the budget. It would fit {could}{_cameras(scenario.cameras)} at "
+            f"{units.at_most(smallest.max_fps, 2)} fps."
         )
 
     def record(self) -> dict[str, Any]:
@@ -153,6 +153,10 @@ def _at_most(exact: Fraction) -> float:
     """The largest float that is no larger, so that an answer never promises more than fits."""
     value = float(exact)
     return value if Fraction(value) <= exact else nextafter(value, 0.0)
+
+
+def _cameras(number: int) -> str:
+    return units.counted(number, "camera", "cameras")
 
 
 def _exceeds(other: Planned, planned: Planned) -> bool:

@@ -18,7 +18,7 @@ BUDGET_COLUMNS = (
     GOPS,
     Column(key="utilisation", heading="% of budget", show=units.percent),
     Column(key="headroom_gops", heading="headroom GOPS", show=lambda value: f"{value:,.1f}"),
-    Column(key="max_fps", heading="max fps", show=lambda value: f"{value:,.1f}"),
+    Column(key="max_fps", heading="max fps", show=units.at_most),
     Column(key="fits", heading="fits", show=lambda value: "yes" if value else "no", right=False),
 )
 SHORT_COLUMNS = (
@@ -94,9 +94,10 @@ def head_table(plan: Plan) -> Table:
     for (*key, value), planned in cells.items():
         row = rows.setdefault(tuple(key), dict(zip(names, key, strict=True)))
         row[f"ops_at_{across}_{value}"] = planned.head.ops
+    show = _show(family(network).parameter(across))
     columns = [
         *_parameter_columns(plan, _varied(plan, names)),
-        *(Column(key=f"ops_at_{across}_{value}", heading=f"MOP at {value}", show=units.mega) for value in wide),
+        *(Column(key=f"ops_at_{across}_{value}", heading=f"MOP at {show(value)}", show=units.mega) for value in wide),
     ]
     return Table(
         key="plan-head",
@@ -131,8 +132,9 @@ def _about(plan: Plan) -> list[str]:
     scenario = plan.scenario
     rate = float(scenario.images_per_second)
     lines = [scenario.description] if scenario.description else []
+    cameras = units.counted(scenario.cameras, "camera", "cameras")
     lines.append(
-        f"{scenario.cameras} cameras x {scenario.fps:g} fps = {rate:g} images per second of "
+        f"{cameras} x {scenario.fps:g} fps = {rate:g} images per second of "
         f"{scenario.input.height} x {scenario.input.width} pixels, {scenario.class_count} classes, {scenario.network}. "
         f"Budget {scenario.budget_gops:g} GOPS = {scenario.operations_limit:,} operations per image. "
         "One operation is one multiplication or one addition."

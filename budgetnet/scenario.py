@@ -21,6 +21,9 @@ from budgetnet.yaml_source import Fault, FaultsError, say
 MAXIMUM_CLASSES: Final = 254
 """Labels are bytes, and 255 is the label that is left out."""
 
+SMALLEST: Final = 1e-9
+"""Of frame rates and budgets: far below anything real, and all that is computed from it stays a finite float."""
+
 _FOLDERS = (Path(__file__).parent / "scenarios", Path(__file__).parent.parent / "scenarios")
 """Where the built-in scenarios lie: inside the installed package, or beside it in a checkout."""
 
@@ -40,6 +43,12 @@ def _folder_name(name: str) -> str:
     if _WINDOWS_DEVICE.fullmatch(name) or name.endswith("."):
         raise ValueError("must be a name that every system takes for a folder")
     return name
+
+
+def _real(value: float) -> float:
+    if value < SMALLEST:
+        raise ValueError(f"must be {SMALLEST:g} or more")
+    return value
 
 
 def _classes(value: Any) -> int | str | tuple[str, ...]:
@@ -197,8 +206,8 @@ class Scenario(BaseModel):
     name: Annotated[str, AfterValidator(_folder_name)]
     description: str = ""
     cameras: int = Field(ge=1, le=1000)
-    fps: float = Field(gt=0, le=10_000)
-    budget_gops: float = Field(gt=0, le=1e9)
+    fps: Annotated[float, Field(gt=0, le=10_000), AfterValidator(_real)]
+    budget_gops: Annotated[float, Field(gt=0, le=1e9), AfterValidator(_real)]
     classes: Annotated[int | str | tuple[str, ...], BeforeValidator(_classes)]
     input: InputSize
     minimum_mean_iou: float | None = Field(default=None, ge=0, le=1)

@@ -4,6 +4,7 @@ One operation is one multiplication or one addition, so a multiply-accumulate (M
 Source of the convention: the published table that budgetnet reproduces, see `tests/golden`.
 """
 
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 OPS_PER_MAC = 2
@@ -32,6 +33,17 @@ def giga(value: float, digits: int = 3) -> str:
 def percent(share: float, digits: int = 1) -> str:
     """`0.138 -> '13.8'`: a share in percent, without the sign."""
     return f"{100 * share:,.{digits}f}"
+
+
+def at_most(value: float, digits: int = 1) -> str:
+    """`15.358 -> '15.3'`, `0.0042 -> '0.004'`: rounded down, for answers that must not promise more than fits."""
+    exact = Decimal(repr(value))
+    return f"{exact.quantize(Decimal(1).scaleb(-max(digits, -exact.adjusted())), ROUND_FLOOR):,f}"
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """`1 camera`, `4 cameras`."""
+    return f"{number} {one if number == 1 else many}"
 
 
 def duration(seconds: float) -> str:

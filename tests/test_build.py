@@ -1,4 +1,6 @@
-"""Built modules: equal to fvcore's count layer by layer, of the right size, initialised as declared, trainable throughout."""
+"""Built modules: equal to fvcore's count layer by layer, of the right size, initialised as declared, trainable
+throughout.
+"""
 
 import random
 

@@ -1,4 +1,6 @@
-"""Contract of every network family and every head: each file is found, and whatever it declares is counted and built."""
+"""Contract of every network family and every head: each file is found, and whatever it declares is counted and
+built.
+"""
 
 import pytest
 import torch
@@ -83,7 +85,7 @@ def test_bad_parameters_are_refused(values, message):
 
 def test_an_unknown_network_and_head_are_refused_with_the_known_ones():
     with pytest.raises(
-        BudgetnetError, match="network must be one of the known ones, but got 'mobilenet'.*mobilenet-fcn"
+        BudgetnetError, match=r"network must be one of the known ones, but got 'mobilenet'.*mobilenet-fcn"
     ):
         family("mobilenet")
     with pytest.raises(BudgetnetError, match="head must be one of the known ones, but got 'fcm'; did you mean 'fcn'"):

@@ -1,5 +1,7 @@
 """Markdown, as GitHub renders it."""
 
+import re
+
 from budgetnet.report import Block, Picture, Report, Table, Text
 
 SUFFIX = ".md"
@@ -14,7 +16,7 @@ def render(report: Report) -> dict[str, str]:
 def _block(block: Block) -> str:
     match block:
         case Text():
-            return _escape(block.text)
+            return _paragraph(block.text)
         case Picture():
             return f"![{_escape(block.title)}]({block.path})"
         case Table():
@@ -34,8 +36,14 @@ def _table(table: Table) -> str:
     return "\n".join([f"## {_escape(table.title)}", "", heading, rule, *rows])
 
 
+def _paragraph(text: str) -> str:
+    """Keeps a paragraph a paragraph: one that begins like a heading, a list or a rule is none."""
+    return re.sub(r"^(?=[-+#=])|^(\d+)(?=[.)])", r"\1\\", _escape(text))
+
+
 def _escape(text: str) -> str:
     """Keeps text text: no table bars, tags, links or line breaks come out of a name that a user chose."""
-    for character in "\\|<>`*[]":
+    for character in "\\|<>`*[]~&":
         text = text.replace(character, f"\\{character}")
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # inside a word it is no emphasis
     return " ".join(text.split())

@@ -54,7 +54,7 @@ def _table(table: Table) -> RichTable:
         cells = [column.text(row) for row in table.rows]
         if column.right:  # headings are broken over lines, figures never
             width = max(map(cell_len, [*column.heading.split(), *cells]), default=0)
-            drawn.add_column(RichText(column.heading), justify="right", width=width)
+            drawn.add_column(RichText(column.heading), justify="right", min_width=width, max_width=width)
         else:
             width = max((cell_len(word) for text in [column.heading, *cells] for word in text.split()), default=0)
             drawn.add_column(RichText(column.heading), min_width=width)

@@ -3,6 +3,7 @@
 Everything is on disk before it is told; after a kill at any point the same call goes on where it was.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from budgetnet.results import Evaluate, Run, Step, TrainingError, UnfinishedErro
 from budgetnet.search.proposals import Choices, Finished, propose
 from budgetnet.search.study import Study, Trial
 
+RUNS = "runs"
 INTERRUPTED = "it was interrupted"
 TIME_UP = "the time was up"
 
@@ -91,6 +93,8 @@ def search(
         return deadline is not None and clock() >= deadline
 
     with _alone(folder):
+        if restart:
+            shutil.rmtree(folder / RUNS, ignore_errors=True)
         study = Study.open(folder, plan.scenario.name, settings, restart=restart)
         stopped = None
         while True:
@@ -105,7 +109,7 @@ def search(
             watcher.begins(trial, done, wanted)
             run = Run(
                 number=trial.number,
-                folder=folder / "runs" / f"{trial.number:04d}",
+                folder=folder / RUNS / f"{trial.number:04d}",
                 progress=watcher.steps,
                 expired=expired,
             )

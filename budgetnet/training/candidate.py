@@ -22,7 +22,7 @@ from budgetnet.count import count
 from budgetnet.datasets import Dataset
 from budgetnet.networks import Candidate
 from budgetnet.results import Evaluate, Result, Run, Scores, TrainingError
-from budgetnet.scenario import Scenario, Training
+from budgetnet.scenario import Scenario
 from budgetnet.training import metrics
 from budgetnet.training.loop import Material, evaluate, fit, predict, remove_checkpoint
 from budgetnet.training.machine import device, keep_memory
@@ -41,7 +41,13 @@ def evaluator(scenario: Scenario, dataset: Dataset, provenance: Mapping[str, Any
     """
     keep_memory()
     train, val = tensors(dataset)
-    material = Material(train=train, val=val, classes=dataset.classes, scaling=Scaling.of(train.images))
+    material = Material(
+        train=train,
+        val=val,
+        classes=dataset.classes,
+        scaling=Scaling.of(train.images),
+        dataset={"source": dataset.source, "fingerprint": dataset.fingerprint},
+    )
 
     def train_and_score(candidate: Candidate, run: Run) -> Result:
         try:
@@ -61,13 +67,23 @@ def _run(
     candidate: Candidate, scenario: Scenario, material: Material, run: Run, provenance: Mapping[str, Any]
 ) -> Result:
     settings = scenario.training
+    identity = {
+        "candidate": {"network": candidate.network, "parameters": candidate.parameters},
+        "training": settings.model_dump(mode="json"),
+        "input": scenario.input.model_dump(),
+        "dataset": material.dataset,
+        "class_names": list(material.classes.names),
+    }
+    finished = _finished(run, identity)
+    if finished is not None:
+        return finished
     graph = candidate.graph(classes=len(material.classes), height=scenario.input.height, width=scenario.input.width)
     counted = count(graph)
     model = build(graph, seed=settings.seed).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     verification = verify(graph, counted, model)
     require_agreement(verification)
     files.make_folder(run.folder)
-    history = fit(model, material, settings, run)
+    history = fit(model, material, settings, run, identity=json.dumps(identity))
     result = Result(
         network=candidate.network,
         parameters=candidate.parameters,
@@ -80,20 +96,28 @@ def _run(
         seconds=sum(row["seconds"] for row in history),
         history=tuple(history),
     )
-    _keep(model, material, settings, run, result, provenance)
+    _keep(model, material, run, result, {**identity, "provenance": dict(provenance)})
     return result
 
 
-def _keep(
-    model: GraphModule, material: Material, settings: Training, run: Run, result: Result, provenance: Mapping[str, Any]
-) -> None:
+def _finished(run: Run, identity: Mapping[str, Any]) -> Result | None:
+    """The result of this very training, where its folder is complete: it was killed before it could be told."""
+    try:
+        record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or any(record.get(key) != value for key, value in identity.items()):
+        return None
+    return Result.from_record(record["result"])
+
+
+def _keep(model: GraphModule, material: Material, run: Run, result: Result, about: Mapping[str, Any]) -> None:
     """Leaves the run's folder complete: everything that evaluating, showing or exporting it later needs."""
     record = {
+        **about,
         "result": result.record(),
         "classes": asdict(material.classes),
         "scaling": asdict(material.scaling),
-        "training": settings.model_dump(mode="json"),
-        "provenance": dict(provenance),
     }
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     files.write_all(

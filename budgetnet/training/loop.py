@@ -7,6 +7,7 @@ loss does.
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -30,16 +31,21 @@ SEEDS = 2**63
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """What every candidate of a search is trained on: the two splits, their classes, the scaling of the images."""
+    """What every candidate is trained on: the two splits, their classes, the scaling of the images, where they are
+    from.
+    """
 
     train: Samples
     val: Samples
     classes: ClassList
     scaling: Scaling
+    dataset: Mapping[str, str]
 
 
-def fit(model: nn.Module, material: Material, settings: Training, run: Run) -> list[dict[str, float]]:
-    """Trains `model` where it stands, on its device, and returns one row per epoch; resumes from the run's checkpoint.
+def fit(model: nn.Module, material: Material, settings: Training, run: Run, *, identity: str) -> list[dict[str, float]]:
+    """Trains `model` where it stands, on its device, and returns one row per epoch.
+
+    Goes on from the run's checkpoint where that is of the same training, by `identity`.
 
     Raises TrainingError when the loss is not finite, UnfinishedError when the run's time is up.
     """
@@ -47,7 +53,7 @@ def fit(model: nn.Module, material: Material, settings: Training, run: Run) -> l
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     path = run.folder / CHECKPOINT
-    history = checkpoint.restore(path, model=model, optimizer=optimizer)
+    history = checkpoint.restore(path, identity=identity, model=model, optimizer=optimizer)
     for epoch in range(len(history) + 1, settings.epochs + 1):
         if epoch > 1 and run.expired():
             raise UnfinishedError
@@ -57,7 +63,7 @@ def fit(model: nn.Module, material: Material, settings: Training, run: Run) -> l
         quality = evaluate(model, material, settings.batch_size)
         seconds = time.perf_counter() - started
         history.append({"epoch": epoch, "loss": loss, "mean_iou": quality.mean_iou, "seconds": seconds})
-        checkpoint.save(path, model=model, optimizer=optimizer, history=history)
+        checkpoint.save(path, identity=identity, model=model, optimizer=optimizer, history=history)
     return history
 
 

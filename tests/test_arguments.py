@@ -1,0 +1,218 @@
+"""Words of the command line and the rules of parameters: every refusal states the rule, then the word."""
+
+import pytest
+
+from budgetnet import arguments
+from budgetnet.errors import BudgetnetError
+from budgetnet.networks import Candidate
+from budgetnet.parameters import Parameter, Value
+
+NETWORK = "mobilenet-fcn"
+
+
+def refusal(*words: str, network: str = NETWORK) -> str:
+    with pytest.raises(BudgetnetError) as caught:
+        arguments.candidate(network, words)
+    return str(caught.value)
+
+
+# --- words -> candidate
+
+
+def test_defaults_for_what_is_left_out() -> None:
+    assert arguments.candidate(NETWORK, []) == Candidate.of(NETWORK, {})
+
+
+def test_words_become_values_of_the_declared_kind_in_the_declared_order() -> None:
+    words = ["classifier_depth=64", "final_endpoint=Conv2d_5_pointwise", "depth_multiplier=1"]
+    made = arguments.candidate(NETWORK, words).parameters
+    assert made["depth_multiplier"] == 1.0
+    assert isinstance(made["depth_multiplier"], float)
+    assert (made["classifier_depth"], made["final_endpoint"]) == (64, "Conv2d_5_pointwise")
+    assert list(made) == list(arguments.candidate(NETWORK, []).parameters)
+
+
+def test_equal_numbers_written_differently_are_one_candidate() -> None:
+    written = ["0.5", ".5", "5e-1", "+0.50"]
+    assert len({arguments.candidate(NETWORK, [f"depth_multiplier={text}"]) for text in written}) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["0.5"], "parameters must be given as NAME=VALUE, but got '0.5'"),
+        ([""], "parameters must be given as NAME=VALUE, but got ''"),
+        (["a\nb"], "parameters must be given as NAME=VALUE, but got 'a\\nb'"),
+        (
+            ["depth_multiplier=1", "depth_multiplier=1"],
+            "depth_multiplier: must be given once, but got it again as 'depth_multiplier=1'",
+        ),
+        (
+            ["depthmultiplier=1"],
+            "mobilenet-fcn has no parameter 'depthmultiplier'; did you mean 'depth_multiplier'?",
+        ),
+        (["depth_multiplier=wide"], "depth_multiplier: must be a number, but got 'wide'"),
+        (["depth_multiplier="], "depth_multiplier: must be a number, but got ''"),
+        (["depth_multiplier=0"], "depth_multiplier: must be greater than 0, but got '0'"),
+        (["depth_multiplier=-0.5"], "depth_multiplier: must be greater than 0, but got '-0.5'"),
+        (["depth_multiplier=nan"], "depth_multiplier: must be a finite number, but got 'nan'"),
+        (["depth_multiplier=1e999"], "depth_multiplier: must be a finite number, but got '1e999'"),
+        (["depth_multiplier=65"], "depth_multiplier: must be 64 or less, but got '65'"),
+        (["depth_multiplier=0.5=1"], "depth_multiplier: must be a number, but got '0.5=1'"),
+        (["depth_multiplier=0,5"], "depth_multiplier: must be a number, but got '0,5'"),
+        (["classifier_kernel=3.0"], "classifier_kernel: must be a whole number, but got '3.0'"),
+        (["classifier_kernel=0"], "classifier_kernel: must be 1 or more, but got '0'"),
+        (["classifier_kernel=256"], "classifier_kernel: must be 255 or less, but got '256'"),
+        (["classifier_kernel=1_0"], "classifier_kernel: must be a whole number, but got '1_0'"),
+        (["classifier_kernel=\uff17"], "classifier_kernel: must be a whole number, but got '\\uff17'"),
+    ],
+)
+def test_refused_words(words: list[str], expected: str) -> None:
+    assert refusal(*words) == expected
+
+
+def test_unknown_name_without_a_near_one_lists_the_known_ones() -> None:
+    known = ", ".join(arguments.candidate(NETWORK, []).parameters)
+    assert refusal("=5").startswith(f"mobilenet-fcn has no parameter ''; known: {known}")
+
+
+def test_unknown_choice_lists_the_choices() -> None:
+    message = refusal("final_endpoint=Conv2d_14")
+    assert message.startswith("final_endpoint: must be one of Conv2d_0, Conv2d_1_pointwise, ")
+    assert message.endswith("Conv2d_13_pointwise, but got 'Conv2d_14'")
+
+
+@pytest.mark.parametrize("network", ["mobilenet_fcn", "mobilenetfcn", "MobileNet-FCN"])
+def test_unknown_network_is_told_with_the_nearest(network: str) -> None:
+    message = refusal(network=network)
+    assert message == (f"network must be one of the known ones, but got {network!r}; did you mean 'mobilenet-fcn'?")
+
+
+def test_endless_word_is_shortened_and_no_number_is_too_long() -> None:
+    message = refusal("classifier_kernel=" + "9" * 5000)
+    assert message.startswith("classifier_kernel: must be ")
+    assert len(message) < 150
+
+
+# --- size
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("320x480", (320, 480)),
+        ("32X32", (32, 32)),
+        (" 33 x 8192 ", (33, 8192)),
+        ("00320x480", (320, 480)),
+    ],
+)
+def test_size(word: str, expected: tuple[int, int]) -> None:
+    assert arguments.size(word) == expected
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "",
+        "320",
+        "320x",
+        "x480",
+        "320x480x3",
+        "320*480",
+        "-320x480",
+        "320.5x480",
+        "3e2x480",
+        "1234567x480",
+        "\uff13\uff12\uff10x480",
+    ],
+)
+def test_size_that_is_none(word: str) -> None:
+    with pytest.raises(BudgetnetError, match=r"^--size: must be HEIGHTxWIDTH, such as 320x480, but got '"):
+        arguments.size(word)
+
+
+@pytest.mark.parametrize("word", ["31x480", "320x0", "320x8193", "999999x480"])
+def test_size_out_of_bounds(word: str) -> None:
+    with pytest.raises(BudgetnetError, match=f"^--size: sides must be 32 to 8192, but got '{word}'$"):
+        arguments.size(word)
+
+
+# --- parameters
+
+
+def parameter(kind: type[int] | type[float] | type[str], default: Value, **rules: object) -> Parameter:
+    return Parameter(name="p", kind=kind, default=default, space=(default,), help="", part="stem", **rules)  # type: ignore[arg-type]
+
+
+WHOLE = parameter(int, 3, minimum=1, maximum=9)
+WIDTH = parameter(float, 1.0, above=0, maximum=2)
+CHOICE = parameter(str, "a", choices=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "rule"),
+    [
+        (WHOLE, 1, None),
+        (WHOLE, 9, None),
+        (WHOLE, 0, "must be 1 or more"),
+        (WHOLE, 10, "must be 9 or less"),
+        (WHOLE, 10**400, "must be 9 or less"),
+        (WHOLE, 3.0, "must be a whole number"),
+        (WHOLE, "3", "must be a whole number"),
+        (WHOLE, True, "must be a whole number"),
+        (WHOLE, None, "must be a whole number"),
+        (WIDTH, 1, None),
+        (WIDTH, 5e-324, None),
+        (WIDTH, 2.0, None),
+        (WIDTH, 0, "must be greater than 0"),
+        (WIDTH, -0.0, "must be greater than 0"),
+        (WIDTH, 2.0001, "must be 2 or less"),
+        (WIDTH, float("nan"), "must be a finite number"),
+        (WIDTH, float("inf"), "must be a finite number"),
+        (WIDTH, False, "must be a number"),
+        (WIDTH, [1.0], "must be a number"),
+        (CHOICE, "b", None),
+        (CHOICE, "B", "must be one of a, b"),
+        (CHOICE, 1, "must be a text"),
+    ],
+)
+def test_rules_of_a_parameter(declared: Parameter, value: object, rule: str | None) -> None:
+    assert declared.check(value) == rule
+
+
+@pytest.mark.parametrize(
+    ("declared", "text", "value"),
+    [(WHOLE, "7", 7), (WHOLE, " 7 ", 7), (WIDTH, "1", 1.0), (WIDTH, "1e-3", 0.001), (CHOICE, "b", "b")],
+)
+def test_parameter_from_a_word(declared: Parameter, text: str, value: Value) -> None:
+    read = declared.parse(text)
+    assert read == value
+    assert type(read) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("declared", "text", "rule"),
+    [
+        (WHOLE, "", "must be a whole number"),
+        (WHOLE, "0x7", "must be a whole number"),
+        (WHOLE, "10", "must be 9 or less"),
+        (WIDTH, "1_0", "must be a number"),
+        (WIDTH, "inf", "must be a finite number"),
+        (CHOICE, " b", "must be one of a, b"),
+    ],
+)
+def test_parameter_refuses_a_word(declared: Parameter, text: str, rule: str) -> None:
+    with pytest.raises(ValueError, match=f"^{rule}$"):
+        declared.parse(text)
+
+
+def test_rule_in_words() -> None:
+    assert WHOLE.rule == "a whole number from 1 to 9"
+    assert WIDTH.rule == "a number above 0 to 2"
+    assert CHOICE.rule == "one of a, b"
+
+
+def test_normal_form_makes_equal_numbers_one() -> None:
+    assert isinstance(WIDTH.normal(1), float)
+    assert isinstance(WHOLE.normal(1), int)
+    assert CHOICE.normal("a") == "a"

@@ -1,0 +1,539 @@
+"""The command line as people use it: what comes out, where the files go, and one clear message for every mistake."""
+
+import csv
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from budgetnet import cli, scenario
+
+PARKING = """\
+name: parking
+cameras: 4
+fps: 15
+budget_gops: 70
+classes: 7
+input: {height: 320, width: 480}
+"""
+IMPOSSIBLE = PARKING.replace("parking", "impossible").replace("70", "0.001")
+PUBLISHED = ["mobilenet-fcn", "depth_multiplier=0.5", "classifier_kernel=7", "classifier_depth=1024"]
+COMMANDS = {command.callback.__name__: command.callback for command in cli.app.registered_commands if command.callback}
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+class Shell:
+    """Runs the command line in this process, in an empty folder."""
+
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self._capture = capture
+        self._patch = patch
+        patch.chdir(folder)
+
+    def __call__(self, *words: str) -> Done:
+        self._patch.setattr(sys, "argv", ["budgetnet", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.run()
+        code = ended.value.code
+        out, err = (re.sub(r"\x1b\[[\d;]*m", "", text) for text in self._capture.readouterr())
+        assert "Traceback" not in out + err
+        return Done(code=code if isinstance(code, int) else 0, out=out, err=err)
+
+    def refused(self, *words: str) -> str:
+        """The one message of a command that is refused."""
+        done = self(*words)
+        assert (done.code, done.out) == (2, "")
+        return done.err.rstrip("\n")
+
+    def files(self) -> list[str]:
+        """All files below the folder."""
+        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    return Shell(tmp_path, capsys, monkeypatch)
+
+
+def words_of(text: str) -> str:
+    """Text without the frames and line breaks of a help page."""
+    return " ".join(re.sub(r"[─│╭╮╰╯]", " ", text).split())
+
+
+# --- ops
+
+
+def test_ops_as_json(shell: Shell) -> None:
+    done = shell("ops", *PUBLISHED, "--classes", "7", "--size", "320x480", "--format", "json")
+    assert (done.code, done.err) == (0, "")
+    read = json.loads(done.out)
+    assert list(read) == ["network", "parameters", "input", "layers", "total"]
+    assert read["network"] == "mobilenet-fcn"
+    assert read["parameters"].items() >= {
+        ("depth_multiplier", 0.5),
+        ("final_endpoint", "Conv2d_13_pointwise"),
+        ("classifier_kernel", 7),
+        ("classifier_depth", 1024),
+        ("classes", 7),
+    }
+    assert read["input"] == {"channels": 3, "height": 320, "width": 480}
+    figures = ["macs", "bias_adds", "ops", "params"]
+    for layer in read["layers"]:
+        assert list(layer) == ["name", "op", "output_shape", *figures]
+        assert len(layer["output_shape"]) == 3
+        assert all(type(value) is int for value in [*layer["output_shape"], *(layer[key] for key in figures)])
+        assert layer["ops"] == 2 * layer["macs"] + layer["bias_adds"]
+    assert read["total"] == {key: sum(layer[key] for layer in read["layers"]) for key in figures}
+    assert (read["total"]["ops"], 2 * read["total"]["macs"]) == (1_139_482_650, 1_139_328_000)
+    assert read["layers"][-1]["output_shape"] == [7, 320, 480]
+
+
+def test_ops_as_csv_holds_what_json_holds(shell: Shell) -> None:
+    layers = json.loads(shell("ops", *PUBLISHED, "--format", "json").out)["layers"]
+    rows = list(csv.DictReader(io.StringIO(shell("ops", *PUBLISHED, "--format", "csv").out)))
+    assert [{**row, "output_shape": None} for row in rows] == [
+        {
+            **{key: str(value) for key, value in layer.items() if key != "output_shape"},
+            **dict(zip(("channels", "height", "width"), map(str, layer["output_shape"]), strict=True)),
+            "output_shape": None,
+        }
+        for layer in layers
+    ]
+
+
+@pytest.mark.parametrize("format", ["table", "markdown"])
+def test_ops_for_people(shell: Shell, format: str) -> None:
+    done = shell("ops", *PUBLISHED, "--format", format)
+    assert (done.code, done.err) == (0, "")
+    text = " ".join(done.out.split())
+    assert "1,139,482,650 operations (1,139,328,000 of them in convolutions)" in text
+    (row,) = [line for line in done.out.splitlines() if "conv1_pointwise/convolution" in line]
+    assert re.findall(r"[\d,.]+", row.partition("convolution")[2]) == [
+        "1024", "10", "15", "78,643,200", "157.3", "13.8", "524,288",
+    ]  # fmt: skip
+
+
+def test_ops_without_a_word_takes_the_published_task(shell: Shell) -> None:
+    assert shell("ops").out.startswith("mobilenet-fcn for 320 x 480 images, 7 classes\n")
+    assert shell("ops").out == shell("ops", "mobilenet-fcn", "--classes", "7", "--size", "320x480").out
+
+
+def test_ops_writes_no_files(shell: Shell) -> None:
+    shell("ops")
+    assert shell.files() == []
+
+
+@pytest.mark.parametrize("size", ["32x32", "33x8191", "321x479"])
+def test_ops_of_odd_sizes(shell: Shell, size: str) -> None:
+    read = json.loads(shell("ops", "mobilenet-fcn", "depth_multiplier=0.3", "--size", size, "--format", "json").out)
+    assert read["layers"][-1]["output_shape"] == [7, *map(int, size.split("x"))]
+
+
+@pytest.mark.parametrize(("agrees", "code"), [(True, 0), (False, 1)])
+def test_ops_verify_ends_with_what_the_check_says(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, agrees: bool, code: int
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def verify_candidate(candidate: Any, **given: int) -> Any:
+        asked.update(given, **candidate.parameters)
+        return SimpleNamespace(agrees=agrees, summary=lambda: "both figures")
+
+    monkeypatch.setitem(sys.modules, "budgetnet.verify", SimpleNamespace(verify_candidate=verify_candidate))
+    done = shell("ops", *PUBLISHED, "--classes", "3", "--size", "64x96", "--verify")
+    assert (done.code, done.err) == (code, "both figures\n")
+    assert asked.items() >= {("classes", 3), ("height", 64), ("width", 96), ("classifier_depth", 1024)}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["ops", "mobilenet"],
+            "Error: network must be one of the known ones, but got 'mobilenet'; did you mean 'mobilenet-fcn'?",
+        ),
+        (
+            ["ops", "mobilenet-fcn", "depth_multiplier=-1"],
+            "Error: depth_multiplier: must be greater than 0, but got '-1'",
+        ),
+        (["ops", "mobilenet-fcn", "7"], "Error: parameters must be given as NAME=VALUE, but got '7'"),
+        (
+            ["ops", "mobilenet-fcn", "clasifier_kernel=7"],
+            "Error: mobilenet-fcn has no parameter 'clasifier_kernel'; did you mean 'classifier_kernel'?",
+        ),
+        (["ops", "--size", "320"], "Error: --size: must be HEIGHTxWIDTH, such as 320x480, but got '320'"),
+        (["ops", "--size", "31x480"], "Error: --size: sides must be 32 to 8192, but got '31x480'"),
+        (
+            ["plan", "urbn"],
+            "Error: scenario: must be a YAML file or a built-in scenario, but got 'urbn'; did you mean 'urban'?",
+        ),
+        (["plan", "nosuch.yaml"], "nosuch.yaml:1: (file): must exist, but got no such file"),
+        (
+            ["search", "parking", "--dataset", "camvit:x"],
+            "Error: dataset: must be a known data set, or one and its argument (name:argument), but got 'camvit'; "
+            "did you mean 'camvid'?",
+        ),
+        (
+            ["search", "parking", "--epochs", "0", "--seed", "-1"],
+            "Error: training.epochs: must be 1 or more, but got 0\ntraining.seed: must be 0 or more, but got -1",
+        ),
+    ],
+)
+def test_mistake_ends_with_its_message(shell: Shell, words: list[str], message: str) -> None:
+    assert shell.refused(*words) == message
+    assert shell.files() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["frobnicate"], "No such command 'frobnicate'"),
+        (["ops", "--frobnicate"], "No such option: --frobnicate"),
+        (["ops", "--classes", "0"], "Invalid value for '--classes'"),
+        (["ops", "--classes", "many"], "Invalid value for '--classes'"),
+        (["ops", "--format", "yaml"], "Invalid value for '--format'"),
+        (["plan"], "Missing argument 'SCENARIO'"),
+        (["plan", "urban", "rural"], "Got unexpected extra argument"),
+        (["search", "--trials", "0"], "Invalid value for '--trials'"),
+        (["search", "--timeout", "-1"], "Invalid value for '--timeout'"),
+        (["search", "--timeout", "nan"], "Invalid value for '--timeout'"),
+    ],
+)
+def test_misuse_ends_with_its_message(shell: Shell, words: list[str], message: str) -> None:
+    assert message in words_of(shell.refused(*words))
+    assert shell.files() == []
+
+
+# --- plan
+
+
+def test_plan_as_json(shell: Shell) -> None:
+    read = json.loads(shell("plan", "parking", "--format", "json").out)
+    assert read["scenario"] == "parking"
+    assert read["images_per_second"] == 60
+    assert len(read["candidates"]) == 72
+    for candidate in read["candidates"]:
+        assert list(candidate) == [
+            "parameters", "macs", "ops", "params", "required_gops", "utilisation", "headroom_gops", "max_fps", "fits",
+        ]  # fmt: skip
+        assert all(type(candidate[key]) is int for key in ("macs", "ops", "params"))
+        assert all(type(candidate[key]) is float for key in ("required_gops", "utilisation", "headroom_gops"))
+        assert candidate["fits"] is (candidate["required_gops"] <= 70)
+    assert read["candidates"][0]["ops"] == 1_139_482_650
+    assert read["candidates"][0]["required_gops"] == pytest.approx(68.368959)
+
+
+@pytest.mark.parametrize("name", scenario.names())
+def test_plan_of_a_built_in_scenario_by_name(shell: Shell, name: str) -> None:
+    done = shell("plan", name)
+    folder = f"reports/{name}"
+    written = [f"{folder}/{file}" for file in ("plan.md", "plan-candidates.csv", "plan-stem.csv", "plan-head.csv")]
+    assert done.code == 0
+    assert done.err == f"Written: {', '.join(written)}\n"
+    assert shell.files() == sorted(written)
+    assert " candidates fit " in done.out
+    assert "…" not in done.out
+
+
+def test_plan_writes_only_under_output(shell: Shell) -> None:
+    done = shell("plan", "parking", "--output", "out/ünïcödé 漢")
+    assert done.code == 0
+    assert {str(Path(name).parent) for name in shell.files()} == {"out/ünïcödé 漢"}
+    assert len(shell.files()) == 4
+
+
+def test_plan_file_and_built_in_scenario_agree(shell: Shell) -> None:
+    Path("mine.yaml").write_text(PARKING)
+    mine = json.loads(shell("plan", "mine.yaml", "--format", "json").out)
+    assert mine == json.loads(shell("plan", "parking", "--format", "json").out)
+
+
+def test_plan_shows_the_nearest_and_with_all_every_candidate(shell: Shell) -> None:
+    nearest, every = shell("plan", "parking").out, shell("plan", "parking", "--all").out
+    assert "(60 more in the report)" in nearest
+    assert "more in the report" not in every
+    assert len(every.splitlines()) == len(nearest.splitlines()) + 60
+
+
+def test_plan_report_holds_every_candidate_whatever_the_screen_shows(shell: Shell) -> None:
+    shell("plan", "parking")
+    rows = list(csv.DictReader(Path("reports/parking/plan-candidates.csv").read_text().splitlines()))
+    assert len(rows) == 72
+    assert (rows[0]["ops"], rows[0]["fits"]) == ("1139482650", "true")
+    report = Path("reports/parking/plan.md").read_text()
+    assert report.count("Conv2d_13_pointwise") > 36
+    assert "Verdict: 33 of 72 candidates fit 70 GOPS" in report
+
+
+def test_plan_on_the_screen_as_csv_is_the_file(shell: Shell) -> None:
+    printed = shell("plan", "parking", "--format", "csv").out
+    assert printed == Path("reports/parking/plan-candidates.csv").read_text()
+
+
+def test_plan_again_replaces_its_files(shell: Shell) -> None:
+    shell("plan", "parking")
+    first = {name: Path(name).read_bytes() for name in shell.files()}
+    Path("reports/parking/plan.md").write_text("old")
+    shell("plan", "parking")
+    assert {name: Path(name).read_bytes() for name in shell.files()} == first
+
+
+def test_plan_of_an_impossible_scenario_names_the_limit(shell: Shell) -> None:
+    Path("impossible.yaml").write_text(IMPOSSIBLE)
+    done = shell("plan", "impossible.yaml")
+    assert done.code == 0
+    assert "The binding limit is budget_gops" in " ".join(done.out.split())
+    assert "The binding limit is budget_gops" in Path("reports/impossible/plan.md").read_text()
+
+
+@pytest.mark.parametrize("command", ["plan", "search"])
+def test_faulty_scenario_file_is_told_line_by_line(shell: Shell, command: str) -> None:
+    Path("bad.yaml").write_text(PARKING.replace("fps: 15", "fps: -15").replace("cameras", "camera"))
+    assert shell.refused(command, "bad.yaml").splitlines() == [
+        "bad.yaml:1: cameras: must be given, but got nothing",
+        "bad.yaml:2: camera: unknown field; did you mean 'cameras'?",
+        "bad.yaml:3: fps: must be greater than 0, but got -15",
+    ]
+    assert shell.files() == ["bad.yaml"]
+
+
+def test_numbers_too_small_for_arithmetic_are_told(shell: Shell) -> None:
+    Path("tiny.yaml").write_text(PARKING.replace("fps: 15", "fps: 1e-300").replace("70", "5e-324"))
+    assert shell.refused("plan", "tiny.yaml").splitlines() == [
+        "tiny.yaml:3: fps: must be 1e-09 or more, but got 1e-300",
+        "tiny.yaml:4: budget_gops: must be 1e-09 or more, but got 5e-324",
+    ]
+    Path("tiny.yaml").write_text(PARKING.replace("fps: 15", "fps: 1e4").replace("70", "1e-9"))
+    assert shell("plan", "tiny.yaml", "--format", "json").code == 0
+
+
+def test_output_that_cannot_be_a_folder(shell: Shell) -> None:
+    Path("taken").write_text("precious")
+    assert shell.refused("plan", "parking", "-o", "taken") == (
+        "Error: taken: must be a folder that can be written, but got File exists"
+    )
+    assert shell.refused("plan", "parking", "-o", "taken/x") == (
+        "Error: taken/x: must be a folder that can be written, but got Not a directory"
+    )
+    Path("reports/parking/plan.md").mkdir(parents=True)
+    assert shell.refused("plan", "parking") == (
+        "Error: reports/parking/plan.md: must be a file that can be written, but got Is a directory"
+    )
+    assert shell.files() == ["taken"]
+    assert Path("taken").read_text() == "precious"
+
+
+def test_full_disk_is_told_and_leaves_nothing(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert shell.refused("plan", "parking") == (
+        "Error: reports/parking/plan.md: must be a file that can be written, but got No space left on device"
+    )
+    assert shell.files() == []
+
+
+# --- search, without its training
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the command hands to the search, which is not run."""
+    asked: list[dict[str, Any]] = []
+
+    def run_search(plan: Any, **given: Any) -> Any:
+        asked.append({"scenario": plan.scenario, **given})
+        return SimpleNamespace(stopped="interrupted" if given["trials"] == 13 else None)
+
+    monkeypatch.setitem(sys.modules, "budgetnet.searching", SimpleNamespace(run_search=run_search))
+    monkeypatch.setitem(sys.modules, "budgetnet.search.run", SimpleNamespace(INTERRUPTED="interrupted"))
+    return asked
+
+
+def test_search_takes_the_urban_scenario_and_synthetic_data_when_none_are_named(
+    shell: Shell, searches: list[dict[str, Any]]
+) -> None:
+    assert shell("search", "--trials", "50").code == 0
+    (asked,) = searches
+    assert asked["scenario"] == scenario.load("urban").changed(dataset="synthetic")
+    assert asked["folder"] == Path("reports/urban")
+    assert (asked["trials"], asked["timeout"], asked["restart"]) == (50, None, False)
+
+
+def test_search_hands_every_option_on(shell: Shell, searches: list[dict[str, Any]]) -> None:
+    words = "search parking --dataset camvid:some/folder --trials 12 --epochs 3 --seed 5 --timeout 60 --restart -o here"
+    assert shell(*words.split()).code == 0
+    (asked,) = searches
+    made = asked["scenario"]
+    assert (made.name, made.dataset, made.training.epochs, made.training.seed) == (
+        "parking",
+        "camvid:some/folder",
+        3,
+        5,
+    )
+    assert made.training.batch_size == scenario.load("parking").training.batch_size
+    assert asked["folder"] == Path("here")
+    assert (asked["trials"], asked["timeout"], asked["restart"]) == (12, 60, True)
+
+
+def test_search_takes_the_scenarios_own_data_set(shell: Shell, searches: list[dict[str, Any]]) -> None:
+    Path("mine.yaml").write_text(f"{PARKING}dataset: camvid:its/own\n")
+    shell("search", "mine.yaml")
+    assert searches[0]["scenario"].dataset == "camvid:its/own"
+
+
+def test_interrupted_search_ends_with_130(shell: Shell, searches: list[dict[str, Any]]) -> None:
+    assert shell("search", "--trials", "13").code == 130
+
+
+def test_search_of_an_impossible_scenario_ends_at_once(
+    shell: Shell, searches: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("impossible.yaml").write_text(IMPOSSIBLE)
+    done = shell("search", "impossible.yaml")
+    assert (done.code, done.err) == (1, "")
+    assert done.out.startswith("Nothing fits: none of 72 candidates fits 0.001 GOPS")
+    assert "The binding limit is budget_gops" in done.out
+    assert (searches, shell.files()) == ([], ["impossible.yaml"])
+
+
+# --- help
+
+
+def test_version(shell: Shell) -> None:
+    assert re.fullmatch(r"budgetnet \d+\.\d+\.\d+\S*\n", shell("--version").out)
+
+
+def test_help_names_every_command(shell: Shell) -> None:
+    done = shell("--help")
+    assert done.code == 0
+    assert {"ops", "plan", "search"} <= COMMANDS.keys()
+    for name, callback in COMMANDS.items():
+        first = (callback.__doc__ or "").splitlines()[0]
+        assert f"{name} {first}" in words_of(done.out)
+
+
+def test_no_command_shows_the_help(shell: Shell) -> None:
+    done = shell()
+    assert done.code == 2
+    assert words_of(done.out + done.err) == words_of(shell("-h").out)
+
+
+def example_of(name: str) -> list[str]:
+    (line,) = re.findall(r"Example: budgetnet (.+)", " ".join((COMMANDS[name].__doc__ or "").split()))
+    return shlex.split(line)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_teaches(shell: Shell, name: str) -> None:
+    for flag in ("--help", "-h"):
+        done = shell(name, flag)
+        shown = words_of(done.out)
+        assert done.code == 0
+        assert f"Usage: budgetnet {name}" in shown
+        assert f"Example: budgetnet {' '.join(example_of(name))}" in shown
+    if name != "ops":
+        assert "reports/<scenario>" in shown.partition("Arguments")[0]
+        assert "parking, urban, rural" in shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_example_of_a_command_runs(shell: Shell, searches: list[dict[str, Any]], name: str) -> None:
+    words = example_of(name)
+    assert words[0] == name
+    assert shell(*words).code == 0
+
+
+def test_help_names_the_built_in_scenarios() -> None:
+    (help_text,) = re.findall(r"built-in one: (.*)\.", str(cli.ScenarioArgument.__metadata__[0].help))  # type: ignore[attr-defined]
+    assert sorted(help_text.split(", ")) == scenario.names()
+
+
+# --- as a program
+
+
+def program(*words: str, folder: Path, **environment: str) -> Done:
+    done = subprocess.run(
+        [sys.executable, "-m", "budgetnet", *words],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def test_program_in_a_narrow_window_without_colour(tmp_path: Path) -> None:
+    done = program("plan", "parking", folder=tmp_path, COLUMNS="60", NO_COLOR="1")
+    assert done.code == 0
+    assert "\x1b" not in done.out + done.err
+    assert "68.4    97.7       1.6  15.3  yes" in done.out
+    assert max(map(len, done.out.splitlines())) <= 120
+
+
+def test_program_where_only_ascii_can_be_printed(tmp_path: Path) -> None:
+    done = program("ops", folder=tmp_path, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert done.code == 0
+    assert done.out.isascii()
+    assert "3,867,956,250 operations" in done.out
+
+
+def test_program_refuses_with_one_message(tmp_path: Path) -> None:
+    done = program("ops", "mobilenet-fcn", "depth_multiplier=\udcff", folder=tmp_path)
+    assert done == Done(code=2, out="", err="Error: depth_multiplier: must be a number, but got '\\udcff'\n")
+
+
+@pytest.mark.parametrize("format", ["table", "csv"])
+def test_program_whose_reader_has_gone_is_quiet_and_has_written_its_files(tmp_path: Path, format: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "budgetnet", "plan", "parking", "--format", format],
+        cwd=tmp_path,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "Error" not in done.stderr
+    assert len(list((tmp_path / "reports/parking").iterdir())) == 4
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("format", ["table", "json"])
+def test_program_whose_output_cannot_be_written_says_so(tmp_path: Path, format: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "budgetnet", "ops", "--format", format],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "Error: standard output: must be writable, but got No space left on device\n"
