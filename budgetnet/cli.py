@@ -72,7 +72,7 @@ def ops(
     parameters: Annotated[
         list[str] | None, typer.Argument(metavar="NAME=VALUE", help="Its parameters; defaults for the rest.")
     ] = None,
-    classes: Annotated[int, typer.Option(help="How many classes it tells apart.", min=1, max=255)] = 7,
+    classes: Annotated[int, typer.Option(help="How many classes it tells apart.", min=2, max=254)] = 7,
     size: Annotated[str, typer.Option(metavar="HEIGHTxWIDTH", help="Size of the image in pixels.")] = "320x480",
     format: FormatOption = Format.table,
     verify: Annotated[
@@ -86,7 +86,10 @@ def ops(
     """
     from budgetnet import arguments, ops_report
 
-    candidate = arguments.candidate(network, parameters or [])
+    words = parameters or []
+    if "=" in network:  # the family was left out
+        network, words = "mobilenet-fcn", [network, *words]
+    candidate = arguments.candidate(network, words)
     height, width = arguments.size(size)
     _show(ops_report.report(candidate, classes=classes, height=height, width=width), format)
     if verify:

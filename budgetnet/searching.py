@@ -30,13 +30,14 @@ def run_search(
 ) -> Outcome:
     """Reads the data, trains up to `trials` candidates, writes the reports. Raises BudgetnetError."""
     from budgetnet.training.candidate import evaluator, guess
+    from budgetnet.training.machine import device
 
     scenario = plan.scenario
     deadline = None if timeout is None else time.monotonic() + timeout
     screen.print(plan.verdict, highlight=False)
     dataset = _read(scenario, screen)
     settings = settings_of(scenario, dataset)
-    origin = provenance()
+    origin = {**provenance(), "device": str(device())}
     with SearchProgress(screen) as watcher:
         outcome = search(
             plan,

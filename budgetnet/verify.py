@@ -10,11 +10,15 @@ from typing import Any, final
 import torch
 from torch import nn
 
+from budgetnet import units
 from budgetnet.build import GraphModule, build, module_path
 from budgetnet.count import Count, count
 from budgetnet.errors import BudgetnetError
 from budgetnet.graph import Graph
 from budgetnet.networks import Candidate
+
+LARGEST_BYTES = 8 * units.GIGA
+"""Beyond it a network is not built only to be counted: the machine might not survive it."""
 
 CONVOLUTION = "conv"
 """fvcore's name for the operators that multiply and accumulate."""
@@ -92,9 +96,18 @@ def verify(graph: Graph, counted: Count, module: GraphModule) -> Verification:
 
 
 def verify_candidate(candidate: Candidate, *, classes: int, height: int, width: int) -> Verification:
-    """Builds a candidate and holds both counters against each other."""
+    """Builds a candidate and holds both counters against each other.
+
+    Raises BudgetnetError where that would take more than `LARGEST_BYTES`.
+    """
     graph = candidate.graph(classes=classes, height=height, width=width)
-    return verify(graph, count(graph), build(graph, seed=0))
+    counted = count(graph)
+    maps = max(node.shape.channels * node.shape.height * node.shape.width for node in graph.nodes)
+    needed = 4 * (counted.total.params + 3 * maps)  # fp32 weights, and a map with what it is made from and padded to
+    if needed > LARGEST_BYTES:
+        rule = f"verifying must take {LARGEST_BYTES / units.GIGA:g} GB of memory or less"
+        raise BudgetnetError(f"{rule}, but got about {needed / units.GIGA:,.0f} GB for {candidate.label}")
+    return verify(graph, counted, build(graph, seed=0))
 
 
 def require_agreement(verification: Verification) -> None:

@@ -12,6 +12,7 @@ from budgetnet import build as building
 from budgetnet import ops
 from budgetnet.build import GraphModule, NoBuilderError, bilinear_kernel, build
 from budgetnet.count import count
+from budgetnet.errors import BudgetnetError
 from budgetnet.graph import Graph, GraphBuilder
 from budgetnet.networks import Candidate, mobilenet_fcn
 from budgetnet.verify import CountMismatchError, require_agreement, verify, verify_candidate
@@ -203,3 +204,11 @@ def test_an_operator_that_fvcore_cannot_count_is_an_error():
     graph = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.1}).graph(classes=2, height=32, width=32)
     with pytest.raises(CountMismatchError, match="fvcore cannot count aten::cumsum"):
         verify(graph, count(graph), Strange(graph))
+
+
+def test_a_network_too_large_to_be_built_is_not_verified():
+    huge = Candidate.of("mobilenet-fcn", {"depth_multiplier": 64})
+    with pytest.raises(
+        BudgetnetError, match="verifying must take 8 GB of memory or less, but got about 54 GB for 64 /"
+    ):
+        verify_candidate(huge, classes=7, height=320, width=480)

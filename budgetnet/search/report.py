@@ -69,7 +69,7 @@ def report(
     summary = Summary(outcome, guess)
     trials = _trial_table("trials", "All trials", summary, outcome.trials, exact=True)
     pareto = _trial_table("pareto", "Pareto front", summary, summary.front, exact=True)
-    blocks: list[Block] = [Text(text=verdict(summary))]
+    blocks: list[Block] = [Text(text=verdict(summary)), Text(text=f"The budget: {summary.plan.verdict}")]
     pictures: dict[str, bytes] = {}
     if summary.front:
         pictures[PICTURE] = _picture(summary)

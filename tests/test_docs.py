@@ -1,0 +1,79 @@
+"""The README says what is so: commands, files and scenarios in it exist and run."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from budgetnet.cli import app
+from budgetnet.scenario import load
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    shlex.split(line.partition("#")[0])[1:]
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("budgetnet ")
+]
+YAML = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+
+
+def test_every_command_is_in_the_readme():
+    assert {command[0] for command in COMMANDS} == set(get_command(app).commands)
+
+
+@pytest.mark.parametrize("words", [c for c in COMMANDS if c[0] in ("ops", "plan")], ids=" ".join)
+def test_light_commands_of_the_readme_run(words, tmp_path):
+    if words[0] == "plan":
+        words = [str(ROOT / word) if word.endswith(".yaml") else word for word in words] + ["--output", str(tmp_path)]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert result.stdout
+
+
+@pytest.mark.parametrize("words", [c for c in COMMANDS if c[0] == "search"], ids=" ".join)
+def test_options_of_heavy_commands_exist(words):
+    known = {name for parameter in get_command(app).commands["search"].params for name in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_the_readmes_scenarios_load(tmp_path):
+    shortest, optional = YAML
+    for name, text in (("shortest", shortest), ("full", shortest + optional)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+        assert load(str(tmp_path / f"{name}.yaml")).name == "urban"
+
+
+def test_the_readmes_errors_are_what_is_printed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("scenarios").mkdir()
+    lines = [
+        "name: mine",
+        "cameras: 4",
+        "fps: -15",
+        "classes: 7",
+        "input: {height: 320, width: 480}",
+        "budget_gops: 70",
+        "budget_gop: 70",
+    ]
+    Path("scenarios/mine.yaml").write_text("\n".join(lines))
+    with pytest.raises(Exception, match="must be greater than 0") as caught:
+        load("scenarios/mine.yaml")
+    (shown,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+    assert str(caught.value) == shown.strip()
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([\w./-]+)\)", README))))
+def test_links_of_the_readme_lead_somewhere(path):
+    assert (ROOT / path).exists()
+
+
+def test_the_makefiles_two_commands_are_there():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in ("demo", "test"):
+        assert f"make {target}" in README
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
