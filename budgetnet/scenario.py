@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from budgetnet import networks, platforms, plugins, units, yaml_source
+from budgetnet import networks, platforms, plugins, units, yaml_model, yaml_source
 from budgetnet.errors import BudgetnetError, did_you_mean, shorten
 from budgetnet.parameters import Parameter, Value
 from budgetnet.space import LARGEST, default_space
@@ -251,7 +251,7 @@ class Scenario(BaseModel):
         try:
             return Scenario.model_validate(values)
         except ValidationError as error:
-            raise BudgetnetError("\n".join(map(str, yaml_source.faults_of(error, Scenario)))) from None
+            raise BudgetnetError("\n".join(map(str, yaml_model.faults_of(error, Scenario)))) from None
 
 
 # --- finding and reading scenarios
@@ -275,7 +275,7 @@ def load(source: str) -> Scenario:
         elif _FILE_NAME.fullmatch(source) and path.suffix not in (".yaml", ".yml"):
             near = did_you_mean(source, sorted(built_in))
             raise BudgetnetError(f"scenario: must be a YAML file or a built-in scenario, but got {source!r}{near}")
-    return yaml_source.load(path, Scenario)
+    return yaml_model.load(path, Scenario)
 
 
 def _exists(path: Path) -> bool:

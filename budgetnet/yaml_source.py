@@ -1,4 +1,4 @@
-"""Reads a YAML file into plain Python values, with the line of every key and item, and makes a pydantic model of them.
+"""Reads a YAML file into plain Python values, with the line of every key and item, and every fault found on the way.
 
 Whatever the file holds, the outcome is a value or a `FileError`. So only what a settings file needs is read: texts,
 numbers, true, false and null as of YAML 1.2, lists, and mappings with texts as keys. Anchors, aliases and tags are
@@ -8,13 +8,12 @@ recursion has an end.
 
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar, get_args
+from typing import Any, Final, TypeAlias
 
-from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import (
@@ -26,7 +25,7 @@ from ruamel.yaml.events import (
     ScalarEvent,
 )
 
-from budgetnet.errors import FileError, Problem, did_you_mean, printable, shorten
+from budgetnet.errors import FileError, Problem, printable, shorten
 
 WHOLE_FILE: Final = "(file)"
 """Stands where a field's name stands, for faults that belong to no field."""
@@ -37,8 +36,6 @@ MAXIMUM_DIGITS: Final = 100
 
 Location: TypeAlias = tuple[str | int, ...]
 """Where a value lies: the keys and list indices that lead to it."""
-
-Model = TypeVar("Model", bound=BaseModel)
 
 # --- what was read, and what is wrong with it
 
@@ -358,78 +355,3 @@ def _scalar(event: ScalarEvent) -> tuple[str, str | int | float | bool | None]:
     if len(text) > MAXIMUM_DIGITS:
         return f"must be a number of at most {MAXIMUM_DIGITS} digits", None
     return "", int(text, _BASES.get(text[:2], 10)) if whole else float(text)
-
-
-# --- making a model of it
-
-
-def load(path: str | PathLike[str], model: type[Model]) -> Model:
-    """Reads a file as a `model`. Raises FileError with all faults of the file."""
-    return validate(read(path), model)
-
-
-def validate(source: Source, model: type[Model]) -> Model:
-    """Makes a `model` of what was read. Raises FileError with the faults of reading and those of the model together."""
-    try:
-        result = model.model_validate(source.value)
-    except ValidationError as error:
-        for fault in faults_of(error, model):
-            parts = range(len(fault.location) + 1)
-            if not any(fault.location[:length] in source.unread for length in parts):
-                source.add(fault)
-        source.finish()
-        raise AssertionError("pydantic refused what was read without a fault") from error
-    source.finish()
-    return result
-
-
-_RULES = {
-    "bool_type": "must be true or false",
-    "finite_number": "must be a finite number",
-    "float_type": "must be a number",
-    "greater_than": "must be greater than {gt:.10g}",
-    "greater_than_equal": "must be {ge:.10g} or more",
-    "int_type": "must be a whole number",
-    "less_than": "must be less than {lt:.10g}",
-    "less_than_equal": "must be {le:.10g} or less",
-    "model_type": "must be a mapping",
-    "string_type": "must be a text",
-    "string_unicode": "must be a text",
-    "too_short": "must hold {min_length} or more",
-    "tuple_type": "must be a list",
-}
-"""Pydantic's names of the broken rules -> our words for them."""
-
-
-def faults_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Fault]:
-    """What pydantic found wrong with a value for `model`, in our words."""
-    for detail in error.errors(include_url=False):
-        location, kind, context = detail["loc"], detail["type"], detail.get("ctx", {})
-        if kind == "extra_forbidden":
-            word = str(location[-1])[:100]
-            yield Fault(location, f"unknown field{did_you_mean(word, _fields_at(model, location[:-1]))}")
-        elif kind == "missing":
-            yield Fault(location, "must be given", "nothing")
-        elif kind != "value_error":
-            yield Fault(location, _RULES[kind].format(**context), say(detail["input"]))
-        elif isinstance(context["error"], FaultsError):
-            for fault in context["error"].faults:
-                yield Fault((*location, *fault.location), fault.rule, fault.value)
-        else:
-            yield Fault(location, str(context["error"]), say(detail["input"]))
-
-
-def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
-    """The fields of the model that lies at `location` inside `model`."""
-    for part in location:
-        if isinstance(part, str) and part in model.model_fields:
-            model = _model_in(model.model_fields[part].annotation) or model
-    return list(model.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model in `Engine`, `tuple[Engine, ...]`, `Engine | None`."""
-    inner = get_args(annotation)
-    if inner:
-        return next((found for found in map(_model_in, inner) if found), None)
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

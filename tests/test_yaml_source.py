@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from budgetnet import yaml_source
+from budgetnet import yaml_model, yaml_source
 from budgetnet.errors import FileError, did_you_mean, printable, shorten
 from budgetnet.yaml_source import Fault, FaultsError, dotted, say
 
@@ -263,7 +263,7 @@ class Outer(BaseModel):
 
 def model_problems(content: str) -> list[str]:
     with pytest.raises(FileError) as caught:
-        yaml_source.validate(yaml_source.parse(content.encode(), "x.yaml"), Outer)
+        yaml_model.validate(yaml_source.parse(content.encode(), "x.yaml"), Outer)
     return [str(problem).removeprefix("x.yaml:") for problem in caught.value.problems]
 
 
@@ -310,7 +310,7 @@ def test_faults_of_reading_and_of_the_model_are_told_together() -> None:
 def test_faults_of_reading_alone_are_enough(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("inner: {}\ninner: {}\n")
     with pytest.raises(FileError, match="must be given once"):
-        yaml_source.load(tmp_path / "x.yaml", Outer)
+        yaml_model.load(tmp_path / "x.yaml", Outer)
 
 
 # --- words

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from budgetnet import units, yaml_source
+from budgetnet import units, yaml_model, yaml_source
 from budgetnet.errors import BudgetnetError, did_you_mean, shorten
 from budgetnet.plugins import data_files
 
@@ -151,9 +151,9 @@ def load(key_or_path: str | PathLike[str]) -> Platform:
     if isinstance(key_or_path, str):
         if key_or_path in files:
             entry = files[key_or_path]
-            return yaml_source.validate(yaml_source.parse(entry.read_bytes(), entry.name), Platform)
+            return yaml_model.validate(yaml_source.parse(entry.read_bytes(), entry.name), Platform)
         if not is_path(key_or_path):
             near = did_you_mean(key_or_path[:100], list(files))
             got = shorten(key_or_path) + near
             raise BudgetnetError(f"platform: must be a known platform or the path of a platform file, but got {got}")
-    return yaml_source.load(key_or_path, Platform)
+    return yaml_model.load(key_or_path, Platform)
