@@ -20,7 +20,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: $(INSTALLED)  ## plan a scenario and run a small search on the built-in data set
 	$(BIN)/budgetnet plan scenarios/urban.yaml
-	$(BIN)/budgetnet search scenarios/urban.yaml --dataset synthetic:train=48,val=16 --trials 4 --epochs 2 --output reports/demo
+	$(BIN)/budgetnet search scenarios/demo.yaml --trials 6
 	@echo
 	@echo "Plan:    reports/urban/plan.md"
 	@echo "Search:  reports/demo/search.md"

@@ -37,7 +37,7 @@ def run_search(
     screen.print(plan.verdict, highlight=False)
     dataset = _read(scenario, screen)
     settings = settings_of(scenario, dataset)
-    origin = {**provenance(), "device": str(device())}
+    origin = {**provenance(), "device": str(device()), "dataset": dataset.source}
     with SearchProgress(screen) as watcher:
         outcome = search(
             plan,
@@ -58,7 +58,6 @@ def settings_of(scenario: Scenario, dataset: Dataset) -> dict[str, Any]:
     """All that a search's results depend on. A folder goes on only with a search of the same settings."""
     asked = scenario.model_dump(mode="json", exclude={"description", "dataset", "platform", "minimum_mean_iou"})
     data = {
-        "source": dataset.source,
         "fingerprint": dataset.fingerprint,
         "classes": list(dataset.classes.names),
         "void": None if dataset.classes.void is None else dataset.classes.names[dataset.classes.void],

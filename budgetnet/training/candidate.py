@@ -46,7 +46,7 @@ def evaluator(scenario: Scenario, dataset: Dataset, provenance: Mapping[str, Any
         val=val,
         classes=dataset.classes,
         scaling=Scaling.of(train.images),
-        dataset={"source": dataset.source, "fingerprint": dataset.fingerprint},
+        fingerprint=dataset.fingerprint,
     )
 
     def train_and_score(candidate: Candidate, run: Run) -> Result:
@@ -71,7 +71,7 @@ def _run(
         "candidate": {"network": candidate.network, "parameters": candidate.parameters},
         "training": settings.model_dump(mode="json"),
         "input": scenario.input.model_dump(),
-        "dataset": material.dataset,
+        "dataset": material.fingerprint,
         "class_names": list(material.classes.names),
     }
     finished = _finished(run, identity)

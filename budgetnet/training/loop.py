@@ -7,7 +7,6 @@ loss does.
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -31,15 +30,13 @@ SEEDS = 2**63
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """What every candidate is trained on: the two splits, their classes, the scaling of the images, where they are
-    from.
-    """
+    """What every candidate is trained on: two splits, their classes and fingerprint, the scaling of the images."""
 
     train: Samples
     val: Samples
     classes: ClassList
     scaling: Scaling
-    dataset: Mapping[str, str]
+    fingerprint: str
 
 
 def fit(model: nn.Module, material: Material, settings: Training, run: Run, *, identity: str) -> list[dict[str, float]]:

@@ -20,7 +20,9 @@ class Scaling:
     @classmethod
     def of(cls, images: Tensor) -> "Scaling":
         """The mean pixel of uint8 images (n, 3, height, width)."""
-        red, green, blue = (images[:, channel].double().mean().item() / 255 for channel in range(3))
+        pixels = images[:, 0].numel()
+        # summed as whole numbers: exact, and without a copy of the images as floats
+        red, green, blue = (images[:, channel].sum(dtype=torch.int64).item() / pixels / 255 for channel in range(3))
         return cls(mean=(red, green, blue))
 
     def __call__(self, images: Tensor) -> Tensor:
