@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from budgetnet import ops
-from budgetnet.graph import Graph
+from budgetnet.graph import Graph, Node
 from budgetnet.ops import Shape, same_padding
 
 
@@ -36,7 +36,10 @@ class GraphModule(nn.Module):
             builder = BUILDERS.get(type(node.op))
             if builder is None:
                 raise NoBuilderError(f"{type(node.op).__name__} cannot be built (node {node.name!r})")
-            _attach(self, node.name, builder(node.op, inputs))
+            module = builder(node.op, inputs)
+            if isinstance(module, nn.ReLU | nn.ReLU6):
+                module.inplace = _may_overwrite(graph, node)
+            _attach(self, node.name, module)
 
     def forward(self, images: Tensor) -> Tensor:
         """Scores per class and pixel, before the softmax."""
@@ -66,8 +69,15 @@ def build(graph: Graph, *, seed: int | None = None) -> GraphModule:
     if seed is None:
         return GraphModule(graph)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return GraphModule(graph)
+
+
+def _may_overwrite(graph: Graph, node: Node) -> bool:
+    """Whether a node is the only reader of a map that was made for it: then it may be computed in place, for memory."""
+    source = next(other for other in graph.nodes if other.name == node.inputs[0])
+    readers = sum(other.inputs.count(source.name) for other in graph.nodes)
+    return readers == 1 and isinstance(source.op, ops.Conv2d | ops.BatchNorm2d | ops.BiasAdd)
 
 
 def _attach(root: nn.Module, name: str, module: nn.Module) -> None:
@@ -80,7 +90,11 @@ def _attach(root: nn.Module, name: str, module: nn.Module) -> None:
 
 
 class Conv2d(nn.Conv2d):
-    """nn.Conv2d with the padding rule of `ops`: `same` is split unevenly where TensorFlow splits it unevenly."""
+    """nn.Conv2d with the padding rule of `ops`: `same` is split unevenly where TensorFlow splits it unevenly.
+
+    Xavier initialisation takes its fans from the whole kernel, as TensorFlow and torch both do: a depthwise kernel of n
+    channels starts as if each output fed all n, so smaller than its own fans would have it.
+    """
 
     def __init__(self, op: ops.Conv2d, given: Shape) -> None:
         super().__init__(
@@ -239,7 +253,7 @@ def bilinear_kernel(size: int) -> Tensor:
 
 
 def _activation(op: ops.Activation, inputs: tuple[Shape, ...]) -> nn.Module:
-    return {"relu": nn.ReLU, "relu6": nn.ReLU6}[op.kind](inplace=True)
+    return {"relu": nn.ReLU, "relu6": nn.ReLU6}[op.kind]()
 
 
 BUILDERS: dict[type[ops.Operator], Callable[[Any, tuple[Shape, ...]], nn.Module]] = {

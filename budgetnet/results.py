@@ -69,7 +69,8 @@ class Scores:
 class Result:
     """A trained candidate: its cost per image, both counters' figures, and its scores on the validation split.
 
-    `history` holds one row per epoch (`epoch`, `loss`, `mean_iou`, `seconds`); `seconds` is the training's own time.
+    `made_by` names the versions, machine and command that made it, as `provenance` gives them; `history` holds one row
+    per epoch (`epoch`, `loss`, `mean_iou`, `seconds`); `seconds` is the training's own time.
     """
 
     network: str
@@ -82,6 +83,7 @@ class Result:
     epochs: int
     seconds: float
     history: tuple[Mapping[str, float], ...]
+    made_by: Mapping[str, str]
 
     @property
     def candidate(self) -> Candidate:

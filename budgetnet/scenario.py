@@ -6,6 +6,7 @@ The shortest scenario has `name`, `cameras`, `fps`, `budget_gops`, `classes` and
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from math import floor, prod
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias
@@ -80,6 +81,7 @@ def _class_names(names: list[Any] | tuple[Any, ...]) -> tuple[str, ...]:
     return tuple(names)
 
 
+@cache
 def _class_lists() -> dict[str, int]:
     """Class list -> number of its classes, from the class map files."""
     found = {}

@@ -35,10 +35,10 @@ def run_search(
     scenario = plan.scenario
     deadline = None if timeout is None else time.monotonic() + timeout
     screen.print(plan.verdict, highlight=False)
-    dataset = _read(scenario, screen)
+    dataset = _read(scenario)
     settings = settings_of(scenario, dataset)
     origin = {**provenance(), "device": str(device()), "dataset": dataset.source}
-    with SearchProgress(screen) as watcher:
+    with SearchProgress(Console()) as watcher:
         outcome = search(
             plan,
             evaluator(scenario, dataset, origin),
@@ -50,7 +50,7 @@ def run_search(
             timeout=None if deadline is None else max(deadline - time.monotonic(), 0.0),
             restart=restart,
         )
-    write(outcome, guess(dataset), settings, origin, folder, screen)
+    write(outcome, guess(dataset), {**_asked(scenario, trials, timeout), **settings}, folder, screen)
     return outcome
 
 
@@ -67,18 +67,11 @@ def settings_of(scenario: Scenario, dataset: Dataset) -> dict[str, Any]:
     return {**asked, "search_space": {name: list(values) for name, values in scenario.space.items()}, "dataset": data}
 
 
-def write(
-    outcome: Outcome,
-    guess: Scores,
-    settings: Mapping[str, Any],
-    origin: Mapping[str, str],
-    folder: Path,
-    screen: Console,
-) -> list[Path]:
+def write(outcome: Outcome, guess: Scores, settings: Mapping[str, Any], folder: Path, screen: Console) -> list[Path]:
     """Writes search.md, search.json, trials.csv, pareto.csv and pareto.png, and shows the front. Raises
     BudgetnetError.
     """
-    made, pictures = search_report.report(outcome, guess, settings, origin)
+    made, pictures = search_report.report(outcome, guess, settings)
     written = files.write_all(folder, {**pictures, **formats.files(made, "markdown", "csv", "json")})
     shown = [block for block in made.blocks if isinstance(block, Text) or getattr(block, "key", "") == "pareto"]
     show(Report(key=made.key, title=made.title, blocks=shown, tables=(), record={}), screen)
@@ -86,9 +79,19 @@ def write(
     return written
 
 
-def _read(scenario: Scenario, screen: Console) -> Dataset:
+def _asked(scenario: Scenario, trials: int, timeout: float | None) -> dict[str, Any]:
+    """What was asked for besides what the results depend on."""
+    named = ("description", "platform", "minimum_mean_iou")
+    return {
+        **{name: getattr(scenario, name) for name in named if getattr(scenario, name) not in (None, "")},
+        "trials": trials,
+        **({} if timeout is None else {"timeout": timeout}),
+    }
+
+
+def _read(scenario: Scenario) -> Dataset:
     assert scenario.dataset is not None
-    with _bars(screen) as bars:
+    with _bars(Console()) as bars:
         task = bars.add_task(f"reading {scenario.dataset.partition(':')[0]}", total=None)
         return load_dataset(
             scenario.dataset,
@@ -101,7 +104,9 @@ def _read(scenario: Scenario, screen: Console) -> Dataset:
 
 def _bars(screen: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=screen)
+    # a trial lasts minutes: with the default of 30 s nothing would be left to estimate from
+    left = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    return Progress(*columns, *left, console=screen, speed_estimate_period=6 * 3600)
 
 
 @final

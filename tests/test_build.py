@@ -176,6 +176,23 @@ def test_transposed_convolution_trains_in_a_form_equal_to_the_plain_one(kernel, 
     torch.testing.assert_close(*gradients)
 
 
+def test_an_activation_does_not_overwrite_what_others_read():
+    g = GraphBuilder()
+    image = g.image(height=4, width=4)
+    first = g.add("first", ops.Activation(kind="relu"), image)
+    conv = g.add("conv", ops.Conv2d(channels=3, kernel=1), first)
+    dropped = g.add("dropped", ops.Dropout(rate=0.5), conv)
+    active = g.add("active", ops.Activation(kind="relu"), dropped)
+    g.add("sum", ops.Add(), conv, active)
+    module = build(g.finish(), seed=0).eval()
+    picture = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    before = picture.clone()
+    weights = module.node_module("conv").weight
+    convolved = functional.conv2d(picture.relu(), weights)
+    torch.testing.assert_close(module(picture), convolved + convolved.relu())
+    assert torch.equal(picture, before)
+
+
 def test_an_operator_without_a_builder_is_an_error_that_names_it(monkeypatch):
     monkeypatch.delitem(building.BUILDERS, ops.Crop)
     with pytest.raises(NoBuilderError, match="Crop cannot be built \\(node 'crop'\\)"):

@@ -272,7 +272,7 @@ def test_a_folder_that_may_not_be_read(folder, monkeypatch):
 
 
 def test_a_file_that_may_not_be_read(folder, monkeypatch):
-    def refuse(path):
+    def refuse(path, formats):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(camvid.Image, "open", refuse)

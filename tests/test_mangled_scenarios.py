@@ -1,13 +1,14 @@
 """Whatever a scenario file holds, people are told: with file and line on every line, and never by a traceback."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from budgetnet import scenario
+from budgetnet import cli, scenario
 from budgetnet.errors import BudgetnetError, FileError
 
 VALID = """\
@@ -284,6 +285,23 @@ def test_mangled_file_is_told_with_file_and_line(tmp_path: Path, name: str) -> N
     with pytest.raises(FileError) as caught:
         scenario.load(str(path))
     check_message(str(caught.value), path)
+
+
+@pytest.mark.parametrize("name", MANGLED)
+def test_the_command_line_tells_it_and_ends_with_2(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = MANGLED[name]
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    monkeypatch.setattr(sys, "argv", ["budgetnet", "plan", str(path), "--output", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as ended:
+        cli.run()
+    assert ended.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    check_message(printed.err, path)
+    assert not (tmp_path / "out").exists()
 
 
 def check_message(message: str, path: Path) -> None:

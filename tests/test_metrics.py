@@ -44,6 +44,12 @@ def test_a_class_that_never_occurs_has_no_score():
     assert found.mean_iou == found.mean_dice == 1.0
 
 
+def test_a_class_without_a_label_stays_out_of_the_means_whatever_is_predicted():
+    found = scores(torch.tensor([[3, 0, 1], [0, 1, 0], [0, 0, 0]]), classes(3))
+    assert found.iou == {"a": 0.75, "b": 1.0, "c": None}
+    assert found.mean_iou == 0.875
+
+
 def test_without_a_labelled_pixel_the_means_are_zero():
     found = scores(torch.zeros(2, 2, dtype=torch.int64), classes(2))
     assert (found.mean_iou, found.pixel_accuracy, found.iou) == (0.0, 0.0, {"a": None, "b": None})

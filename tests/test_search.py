@@ -20,7 +20,7 @@ from budgetnet.scenario import InputSize, Scenario
 from budgetnet.search import run as searching
 from budgetnet.search.proposals import Choices, Finished, propose
 from budgetnet.search.run import Outcome, search
-from budgetnet.search.study import FILE, Trial
+from budgetnet.search.study import FILE, Study, Trial
 
 
 class Silent:
@@ -64,6 +64,7 @@ def result(candidate: Candidate, iou: float | None = None) -> Result:
         epochs=1,
         seconds=0.0,
         history=({"epoch": 1, "loss": 1.0, "mean_iou": value, "seconds": 0.0},),
+        made_by={"torch": "none"},
     )
 
 
@@ -245,6 +246,64 @@ def test_a_study_that_is_no_study_is_refused(tmp_path):
     assert len(go(tmp_path, formula, trials=2, restart=True).trials) == 2
 
 
+def test_a_search_for_another_scenario_in_the_same_folder_is_refused(tmp_path):
+    go(tmp_path, formula, trials=2)
+    with pytest.raises(BudgetnetError, match="holds a search with other settings"):
+        search(
+            plan(scenario(budget=60)),
+            formula,
+            trials=2,
+            folder=tmp_path,
+            seed=0,
+            settings={"seed": 0, "name": "other"},
+            watcher=Silent(),
+        )
+
+
+def test_restarting_removes_runs_of_a_search_and_nothing_else(tmp_path):
+    go(tmp_path, formula, trials=1)
+    for name, file in (("0000", "run.json"), ("0001", "checkpoint.pt"), ("0002", "events.out"), ("exp", "run.json")):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / file).write_text("{}")
+    go(tmp_path, formula, trials=1, restart=True)
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["0002", "exp"]
+
+
+def test_a_kill_between_a_result_and_its_trials_end_costs_no_trial(tmp_path, monkeypatch):
+    whole = go(tmp_path / "whole", formula, trials=5)
+    tell = Study.complete
+
+    def killed(self, trial, result, images_per_second):
+        self._attribute(trial, "result", result.record())
+        raise SystemExit(9)
+
+    monkeypatch.setattr(Study, "complete", killed)
+    with pytest.raises(SystemExit):
+        go(tmp_path / "cut", formula, trials=5)
+    monkeypatch.setattr(Study, "complete", tell)
+    assert table(go(tmp_path / "cut", formula, trials=5)) == table(whole)
+
+
+def test_fewer_trials_than_are_done_keeps_them_all(tmp_path):
+    go(tmp_path, formula, trials=4)
+    outcome = go(tmp_path, formula, trials=2)
+    assert (len(outcome.trials), outcome.wanted) == (4, 4)
+
+
+def test_a_folder_that_sqlite_cannot_name_is_refused(tmp_path):
+    with pytest.raises(BudgetnetError, match="path must be without"):
+        go(tmp_path / "a?b", formula, trials=1)
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
+    def denied(self, *_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(FileLock, "acquire", denied)
+    with pytest.raises(BudgetnetError, match="must be a folder that can be written, but got Permission denied"):
+        go(tmp_path, formula, trials=1)
+
+
 def test_two_searches_cannot_share_a_folder(tmp_path):
     with FileLock(tmp_path / ".lock"), pytest.raises(BudgetnetError, match="must be used by one search at a time"):
         go(tmp_path, formula, trials=2)
@@ -258,5 +317,17 @@ def test_a_proposal_over_budget_moves_to_the_nearest_candidate_that_fits():
         candidate = propose(choices, finished, seed=4)
         assert candidate in choices.feasible
         assert candidate not in {each.candidate for each in finished}
+        assert candidate is not None
         finished.append(Finished(candidate=candidate, values=(quality(candidate), 1.0)))
     assert propose(choices, finished, seed=4) is None
+
+
+def test_a_place_over_budget_leads_to_the_candidate_the_fewest_steps_away():
+    made = plan(scenario(budget=30))
+    choices = Choices(space=made.scenario.space, feasible=[planned.candidate for planned in made.fitting])
+    wide = Candidate.of("mobilenet-fcn", {"depth_multiplier": 1.0, "classifier_kernel": 5, "classifier_depth": 512})
+    assert wide not in choices.feasible
+    place = choices.place(wide)
+    nearest = min(choices.feasible, key=lambda candidate: choices.distance(place, candidate))
+    assert nearest.parameters == {**wide.parameters, "depth_multiplier": 0.25}
+    assert choices.distance(place, nearest) == pytest.approx(1.0)  # from one end of the multipliers to the other

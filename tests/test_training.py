@@ -58,7 +58,7 @@ def test_training_repeats_to_the_last_bit_and_leaves_a_complete_folder(dataset, 
     assert names == {"run.json", "weights.safetensors", "history.csv", "preview.png"}
     record = json.loads((tmp_path / "a" / "run.json").read_text())
     assert Result.from_record(record["result"]) == first
-    assert record["provenance"] == {"commit": "c0ffee"}
+    assert record["result"]["made_by"] == {"commit": "c0ffee"}
     weights = [load_file(tmp_path / name / "weights.safetensors") for name in "ab"]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
     build(SMALL.graph(classes=7, height=64, width=96)).load_state_dict(weights[0])
@@ -108,6 +108,21 @@ def test_what_another_training_left_in_the_folder_is_not_taken_over(dataset, tmp
     assert same(evaluator(other, dataset, {})(SMALL, Run(number=0, folder=tmp_path)), fresh)
     assert same(evaluator(other, dataset, {})(SMALL, Run(number=0, folder=tmp_path / "fresh")), fresh)
     assert evaluator(scenario(epochs=1), dataset, {})(SMALL, Run(number=0, folder=tmp_path)).epochs == 1
+
+
+def test_a_batch_of_one_where_the_deepest_map_is_one_cell_is_a_reason_not_a_crash(tmp_path):
+    data = datasets.load("synthetic:train=2,val=1", classes=7, height=32, width=32)
+    asked = scenario(batch_size=1).changed(input={"height": 32, "width": 32})
+    with pytest.raises(TrainingError, match="a batch must hold two images or more where the deepest map is one cell"):
+        evaluator(asked, data, {})(SMALL, Run(number=0, folder=tmp_path))
+
+
+def test_a_count_that_differs_from_fvcores_fails_the_training(dataset, tmp_path, monkeypatch):
+    wider = Candidate.of("mobilenet-fcn", {**SMALL.parameters, "classifier_depth": 33})
+    module = build(wider.graph(classes=7, height=64, width=96), seed=0)
+    monkeypatch.setattr(training_candidate, "build", lambda *_, **__: module)
+    with pytest.raises(TrainingError, match="the analytic count differs from fvcore's"):
+        evaluator(scenario(), dataset, {})(SMALL, Run(number=0, folder=tmp_path))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut short"])

@@ -89,7 +89,7 @@ def _read_pair(image_path: Path, label_path: Path, height: int, width: int) -> t
 
 def _open(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG",)) as image:
             image.load()
             return image
     except _DAMAGED as error:

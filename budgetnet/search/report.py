@@ -62,9 +62,7 @@ class Summary:
         return "" if other is None else f"dominated by trial {self.trained[other].number}"
 
 
-def report(
-    outcome: Outcome, guess: Scores, settings: Mapping[str, Any], provenance: Mapping[str, str]
-) -> tuple[Report, dict[str, bytes]]:
+def report(outcome: Outcome, guess: Scores, settings: Mapping[str, Any]) -> tuple[Report, dict[str, bytes]]:
     """The report (`search`, with the tables `trials` and `pareto`) and the pictures that it shows, by file name."""
     summary = Summary(outcome, guess)
     trials = _trial_table("trials", "All trials", summary, outcome.trials, exact=True)
@@ -81,14 +79,13 @@ def report(
     blocks.append(_reason_table(summary))
     blocks += _value_tables(summary)
     blocks.append(_facts("Scenario and settings", _flat(settings)))
-    blocks.append(_facts("Made by", provenance))
+    blocks.append(_facts("Made by", _origins(summary)))
     record = {
         "scenario": summary.plan.scenario.name,
         "verdict": verdict(summary),
         "stopped": outcome.stopped,
         "guess_mean_iou": guess.mean_iou,
         "settings": dict(settings),
-        "provenance": dict(provenance),
         "pareto": [trial.number for trial in summary.front],
         "trials": [_record(summary, trial) for trial in outcome.trials],
     }
@@ -100,18 +97,29 @@ def verdict(summary: Summary) -> str:
     """What came out, in a paragraph."""
     outcome, scenario = summary.outcome, summary.plan.scenario
     finished = sum(trial.finished for trial in outcome.trials)
+    fitting = len(summary.plan.fitting)
     said = f"{finished} of {outcome.wanted} trials done, {len(summary.trained)} trained"
     said += f"; {outcome.stopped}, the same command goes on." if outcome.stopped else "."
-    if outcome.wanted == len(summary.plan.fitting):
-        said += f" Only {outcome.wanted} candidates fit the budget, so all of them are tried."
+    if outcome.wanted == fitting:
+        said += (
+            f" Only {units.counted(fitting, 'candidate fits', 'candidates fit')} the budget, so all of them are tried."
+        )
     if not summary.front:
         return said + " No candidate has a result yet."
     best, guess = summary.front[0], summary.guess.mean_iou
     reached = summary.result(best).scores.mean_iou
     said += (
         f" Best: {best.candidate.label} with mean IoU {reached:.3f} (guessing the most frequent class: {guess:.3f}). "
-        f"{len(summary.front)} candidates on the Pareto front."
+        f"{units.counted(len(summary.front), 'candidate', 'candidates')} on the Pareto front."
     )
+    if reached <= guess:
+        said += " That is no better than guessing: train for more epochs before anything is read into the order."
+    swing = _swing(summary)
+    if swing is not None:
+        said += (
+            f" Each was trained once, and between its last two epochs mean IoU moved by {swing:.3f} on average: "
+            "smaller differences say nothing."
+        )
     if scenario.minimum_mean_iou is not None:
         enough = [
             trial for trial in summary.front if summary.result(trial).scores.mean_iou >= scenario.minimum_mean_iou
@@ -124,11 +132,34 @@ def verdict(summary: Summary) -> str:
     return said
 
 
+def _swing(summary: Summary) -> float | None:
+    """How far mean IoU moved between the last two epochs, on average over the trials; None where there was but one."""
+    ends = [summary.result(trial).history[-2:] for trial in summary.trained]
+    moves = [abs(last["mean_iou"] - before["mean_iou"]) for before, last in (end for end in ends if len(end) == 2)]
+    return sum(moves) / len(moves) if moves else None
+
+
+def _origins(summary: Summary) -> dict[str, str]:
+    """What made the trials; where they differ (resumed on another machine or version), each value with its trials."""
+    seen: dict[str, dict[str, list[int]]] = {}
+    for trial in summary.trained:
+        for name, value in summary.result(trial).made_by.items():
+            seen.setdefault(name, {}).setdefault(value, []).append(trial.number)
+    return {
+        name: next(iter(values))
+        if len(values) == 1
+        else "; ".join(f"{value} (trials {', '.join(map(str, numbers))})" for value, numbers in values.items())
+        for name, values in seen.items()
+    }
+
+
 def _record(summary: Summary, trial: Trial) -> dict[str, Any]:
     result = None if trial.result is None else trial.result.record()
+    values = objectives(summary.plan, trial)
     return {
         "number": trial.number,
         "parameters": trial.candidate.parameters,
+        "images_per_second": None if values is None else values[1],
         "result": result,
         "left_out": summary.left_out(trial),
     }

@@ -93,9 +93,9 @@ def search(
         return deadline is not None and clock() >= deadline
 
     with _alone(folder):
+        study = Study.open(folder, settings, restart=restart)
         if restart:
-            shutil.rmtree(folder / RUNS, ignore_errors=True)
-        study = Study.open(folder, plan.scenario.name, settings, restart=restart)
+            _remove_runs(folder)
         stopped = None
         while True:
             before = study.trials
@@ -122,7 +122,8 @@ def search(
                 stopped = INTERRUPTED
                 break
             watcher.ends(study.trials[trial.number], done + 1, wanted)
-        return Outcome(plan=plan, trials=tuple(study.trials), wanted=wanted, stopped=stopped)
+        trained = tuple(study.trials)
+        return Outcome(plan=plan, trials=trained, wanted=max(wanted, len(trained)), stopped=stopped)
 
 
 def _train(plan: Plan, study: Study, trial: Trial, evaluate: Evaluate, run: Run) -> None:
@@ -160,8 +161,18 @@ def _alone(folder: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise BudgetnetError(
-            f"{folder}: must be used by one search at a time, but another one is running there"
-        ) from None
-    with lock:
+        rule = "must be used by one search at a time, but another one is running there"
+        raise BudgetnetError(f"{folder}: {rule}") from None
+    except OSError as error:
+        raise BudgetnetError(f"{folder}: must be a folder that can be written, but got {error.strerror}") from error
+    try:
         yield
+    finally:
+        lock.release()
+
+
+def _remove_runs(folder: Path) -> None:
+    """Removes what an earlier search's trainings left, and nothing else that may lie there."""
+    for run in (folder / RUNS).glob("[0-9][0-9][0-9][0-9]*"):
+        if (run / "run.json").exists() or (run / "checkpoint.pt").exists():
+            shutil.rmtree(run)

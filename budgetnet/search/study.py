@@ -20,6 +20,9 @@ from budgetnet.parameters import Value
 from budgetnet.results import Result
 
 FILE = "study.db"
+NAME = "search"
+"""One name for every study: a folder holds one search, whatever its scenario is called."""
+
 _SETTINGS, _CANDIDATE, _RESULT, _REASON = "settings", "candidate", "result", "reason"
 
 
@@ -46,27 +49,32 @@ class Study:
         self._study = study
 
     @classmethod
-    def open(cls, folder: Path, name: str, settings: Mapping[str, Any], *, restart: bool) -> "Study":
+    def open(cls, folder: Path, settings: Mapping[str, Any], *, restart: bool) -> "Study":
         """Opens the folder's study, or makes one. `restart` throws an earlier one away.
 
         Raises BudgetnetError when the folder holds a search with other settings, naming what differs, or no readable
         study.
         """
-        path = files.make_folder(folder) / FILE
+        path = (files.make_folder(folder) / FILE).resolve()
+        if "?" in str(path):
+            raise BudgetnetError(
+                f"{folder}: the output folder's path must be without '?', which SQLite takes for an option"
+            )
         if restart:
             path.unlink(missing_ok=True)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         new = not path.exists()
         try:
-            storage = optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}")
+            storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
             study = optuna.create_study(
-                storage=storage, study_name=name, directions=["maximize", "maximize"], load_if_exists=True
+                storage=storage, study_name=NAME, directions=["maximize", "maximize"], load_if_exists=True
             )
             earlier = study.user_attrs.get(_SETTINGS)
         except Exception as error:  # SQLAlchemy, alembic and sqlite3 each have their own for a file that is no study
             if new:
-                raise
-            rule = f"must be the study of a search, but got {type(error).__name__}; --restart replaces it"
+                rule = f"must be a file that SQLite can write, but got {type(error).__name__}"
+            else:
+                rule = f"must be the study of a search, but got {type(error).__name__}; --restart replaces it"
             raise BudgetnetError(f"{path}: {rule}") from error
         if earlier is None:
             with warnings.catch_warnings():

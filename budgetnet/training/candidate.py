@@ -28,7 +28,7 @@ from budgetnet.training.loop import Material, evaluate, fit, predict, remove_che
 from budgetnet.training.machine import device, keep_memory
 from budgetnet.training.pictures import comparison
 from budgetnet.training.samples import Scaling, tensors
-from budgetnet.verify import require_agreement, verify
+from budgetnet.verify import CountMismatchError, require_agreement, verify
 
 PREVIEW = "preview.png"
 PREVIEW_IMAGES = 3
@@ -54,13 +54,22 @@ def evaluator(scenario: Scenario, dataset: Dataset, provenance: Mapping[str, Any
             return _run(candidate, scenario, material, run, provenance)
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise TrainingError(f"memory must hold a batch of {scenario.training.batch_size}, but ran out") from error
-        except RuntimeError as error:
-            # torch's CPU allocator has no exception of its own
-            if "alloc" not in str(error):
-                raise
-            raise TrainingError(f"memory must hold a batch of {scenario.training.batch_size}, but ran out") from error
+        except CountMismatchError as error:
+            raise TrainingError(str(error)) from error
+        except (RuntimeError, ValueError) as error:
+            raise TrainingError(_reason(error, scenario.training.batch_size)) from error
 
     return train_and_score
+
+
+def _reason(error: Exception, batch_size: int) -> str:
+    """What torch's errors without a type of their own mean: a search must not end because of one candidate."""
+    text = str(error)
+    if "allocate memory" in text or "not enough memory" in text:
+        return f"memory must hold a batch of {batch_size}, but ran out"
+    if "more than 1 value per channel" in text:
+        return "a batch must hold two images or more where the deepest map is one cell, but got one"
+    return f"{type(error).__name__}: {text.partition(chr(10))[0]}"
 
 
 def _run(
@@ -95,8 +104,9 @@ def _run(
         epochs=len(history),
         seconds=sum(row["seconds"] for row in history),
         history=tuple(history),
+        made_by=dict(provenance),
     )
-    _keep(model, material, run, result, {**identity, "provenance": dict(provenance)})
+    _keep(model, material, run, result, identity)
     return result
 
 
@@ -108,7 +118,12 @@ def _finished(run: Run, identity: Mapping[str, Any]) -> Result | None:
         return None
     if not isinstance(record, dict) or any(record.get(key) != value for key, value in identity.items()):
         return None
-    return Result.from_record(record["result"])
+    try:
+        result = Result.from_record(record["result"])
+    except (KeyError, TypeError):  # written by another version
+        return None
+    remove_checkpoint(run.folder)
+    return result
 
 
 def _keep(model: GraphModule, material: Material, run: Run, result: Result, about: Mapping[str, Any]) -> None:

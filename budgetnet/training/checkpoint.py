@@ -4,6 +4,7 @@ No generator state is kept: every epoch draws its order and its dropout from (se
 matter.
 """
 
+import copy
 import io
 import pickle
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ def restore(path: Path, *, identity: str, model: nn.Module, optimizer: torch.opt
     An empty one where there is none, or only that of another training, or one that cannot be read: starting over costs
     epochs, going on would cost the truth.
     """
+    before = copy.deepcopy(model.state_dict())
     try:
         state: Mapping[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
         if state["identity"] != identity:
@@ -40,5 +42,6 @@ def restore(path: Path, *, identity: str, model: nn.Module, optimizer: torch.opt
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError):
+        model.load_state_dict(before)  # the optimizer's state is loaded last and whole, or not at all
         return []
     return history

@@ -66,10 +66,11 @@ def fit(model: nn.Module, material: Material, settings: Training, run: Run, *, i
 
 def evaluate(model: nn.Module, material: Material, batch_size: int) -> Scores:
     """Scores on the validation split, from one confusion matrix."""
-    device = next(model.parameters()).device
-    total = torch.zeros(len(material.classes), len(material.classes), dtype=torch.int64, device=device)
-    for images, labels in material.val.in_order(batch_size):
-        total += confusion_matrix(labels.to(device), predict(model, images, material.scaling), len(material.classes))
+    device, count = next(model.parameters()).device, len(material.classes)
+    total = torch.zeros(count, count, dtype=torch.int64, device=device)
+    with deterministic(0):
+        for images, labels in material.val.in_order(batch_size):
+            total += confusion_matrix(labels.to(device), predict(model, images, material.scaling), count)
     return scores(total, material.classes)
 
 
@@ -109,8 +110,9 @@ def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     w).
     """
     # contiguous: the softmax is faster along planes than across them
-    total = functional.cross_entropy(scores.contiguous(), labels.long(), ignore_index=IGNORE, reduction="sum")
-    return total / (labels != IGNORE).sum().clamp(min=1)
+    # and summed here, since the operator's own sum does not repeat on a GPU
+    pixels = functional.cross_entropy(scores.contiguous(), labels.long(), ignore_index=IGNORE, reduction="none")
+    return pixels.sum() / (labels != IGNORE).sum().clamp(min=1)
 
 
 def _mix(seed: int, epoch: int) -> int:

@@ -21,8 +21,9 @@ def confusion_matrix(labels: Tensor, predictions: Tensor, classes: int) -> Tenso
 def scores(confusion: Tensor, classes: ClassList) -> Scores:
     """Pixel accuracy, IoU and Dice of a (classes, classes) confusion matrix.
 
-    IoU = TP / (TP + FP + FN); Dice = 2 TP / (2 TP + FP + FN). A class that neither occurs nor is predicted has no
-    score and is left out of the means; with no labelled pixel at all every mean is 0.
+    IoU = TP / (TP + FP + FN); Dice = 2 TP / (2 TP + FP + FN). A class without a labelled
+    pixel has no score and is left out of the means, whatever is predicted, so that the means of two networks on the
+    same labels are over the same classes; with no labelled pixel at all every mean is 0.
     """
     cells = confusion.double().cpu()
     hits, labelled, predicted = cells.diagonal(), cells.sum(dim=1), cells.sum(dim=0)
@@ -30,8 +31,8 @@ def scores(confusion: Tensor, classes: ClassList) -> Scores:
     for index in classes.scored:
         union = float(labelled[index] + predicted[index] - hits[index])
         both = float(labelled[index] + predicted[index])
-        iou[classes.names[index]] = float(hits[index]) / union if union else None
-        dice[classes.names[index]] = 2 * float(hits[index]) / both if both else None
+        iou[classes.names[index]] = float(hits[index]) / union if labelled[index] else None
+        dice[classes.names[index]] = 2 * float(hits[index]) / both if labelled[index] else None
     total = float(cells.sum())
     return Scores(
         mean_iou=_mean(iou),

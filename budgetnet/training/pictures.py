@@ -35,8 +35,8 @@ def comparison(
     ]
     body = np.concatenate(_spaced(rows, axis=0), axis=0)
     heading = _strip(body.shape[1], [("image", None), ("label", None), ("prediction", None)], columns=3)
-    names = [*zip(classes.names, classes.colours, strict=True), ("not labelled", _IGNORED_COLOUR)]
-    key = _strip(body.shape[1], [(name, colour) for name, colour in names if name != "void"], columns=4)
+    names = [(classes.names[index], classes.colours[index]) for index in classes.scored]
+    key = _strip(body.shape[1], [*names, ("not labelled", _IGNORED_COLOUR)], columns=4)
     out = io.BytesIO()
     Image.fromarray(np.concatenate([heading, body, key], axis=0)).save(out, format="PNG", optimize=True)
     return out.getvalue()
