@@ -2,7 +2,7 @@
 shape.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
@@ -62,8 +62,9 @@ class GraphBuilder:
     graph.
     """
 
-    def __init__(self) -> None:
-        self._nodes: dict[str, Node] = {}
+    def __init__(self, nodes: Iterable[Node] = ()) -> None:
+        """Starts empty, or with the nodes of a graph that is to be continued."""
+        self._nodes = {node.name: node for node in nodes}
         self._part = ""
 
     @contextmanager

@@ -15,7 +15,7 @@ def ceil_div(dividend: Number, divisor: Number) -> Number:
 
 def maximum(first: Number, second: Number) -> Number:
     """The larger of two, element by element where one is an array."""
-    if _plain(first) and _plain(second):
+    if plain(first, second):
         return max(first, second)
     import numpy as np
 
@@ -24,7 +24,7 @@ def maximum(first: Number, second: Number) -> Number:
 
 def truncate(value: Any) -> Number:
     """The whole part of a float, as `int()` gives it; element by element for an array."""
-    return int(value) if _plain(value) else value.astype("int64")
+    return int(value) if plain(value) else value.astype("int64")
 
 
 def holds(condition: Any) -> bool:
@@ -32,5 +32,6 @@ def holds(condition: Any) -> bool:
     return condition if isinstance(condition, bool) else bool(condition.all())
 
 
-def _plain(value: Any) -> bool:
-    return isinstance(value, int | float)
+def plain(*values: Any) -> bool:
+    """Whether all are plain numbers, no arrays."""
+    return all(isinstance(value, int | float) for value in values)

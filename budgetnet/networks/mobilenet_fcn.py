@@ -4,12 +4,13 @@ The rows are those of the published table; node names and the rule for channels,
 those of the TensorFlow slim network that the published figures were read off.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from budgetnet import heads
-from budgetnet.graph import Graph, GraphBuilder
+from budgetnet.graph import Graph, GraphBuilder, Node
 from budgetnet.heads import Stem
-from budgetnet.numeric import maximum, truncate
+from budgetnet.numeric import maximum, plain, truncate
 from budgetnet.ops import Activation, BatchNorm2d, Conv2d
 from budgetnet.parameters import Parameter
 from budgetnet.units import Number
@@ -79,16 +80,30 @@ def graph(
     **head_parameters: Number,
 ) -> Graph:
     """The network for images of height x width pixels; all numbers may be NumPy arrays over a grid of networks."""
-    g = GraphBuilder()
-    image = g.image(height=height, width=width)
-    with g.part("stem"):
-        stem = _stem(g, image, depth_multiplier, final_endpoint)
+    shared = plain(depth_multiplier, height, width)
+    nodes, stem = (_shared_stem if shared else _stem)(depth_multiplier, final_endpoint, height, width)
+    g = GraphBuilder(nodes)
     with g.part("head"):
         heads.head(head).add(g, stem, classes=classes, **head_parameters)
     return g.finish()
 
 
-def _stem(g: GraphBuilder, image: str, depth_multiplier: Number, final_endpoint: str) -> Stem:
+def _stem(
+    depth_multiplier: Number, final_endpoint: str, height: Number, width: Number
+) -> tuple[tuple[Node, ...], Stem]:
+    """The image and the stem, and what a head needs to know of them."""
+    g = GraphBuilder()
+    image = g.image(height=height, width=width)
+    with g.part("stem"):
+        stem = _units(g, image, depth_multiplier, final_endpoint)
+    return g.finish().nodes, stem
+
+
+_shared_stem = lru_cache(maxsize=256)(_stem)
+"""A plan goes through many heads on few stems."""
+
+
+def _units(g: GraphBuilder, image: str, depth_multiplier: Number, final_endpoint: str) -> Stem:
     x, total_stride, taps = image, 1, {}
     for endpoint, (kind, stride, full_channels) in zip(ENDPOINTS, ROWS, strict=True):
         channels = maximum(truncate(full_channels * depth_multiplier), MINIMUM_CHANNELS)
