@@ -1,11 +1,11 @@
 """A plan as a report: stem table, head table, candidate table, the best that fit, the verdict."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from budgetnet import units
-from budgetnet.networks import family
-from budgetnet.parameters import Parameter, Value
+from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, UTILISATION, parameter_columns, word
+from budgetnet.parameters import Value
 from budgetnet.plan import Plan, Planned, distinct, part_of
 from budgetnet.platforms import load as load_platform
 from budgetnet.report import Block, Column, Report, Table, Text
@@ -16,14 +16,14 @@ SHORT = 8
 GOPS = Column(key="required_gops", heading="GOPS", show=lambda value: f"{value:,.1f}")
 BUDGET_COLUMNS = (
     GOPS,
-    Column(key="utilisation", heading="% of budget", show=units.percent),
+    UTILISATION,
     Column(key="headroom_gops", heading="headroom GOPS", show=lambda value: f"{value:,.1f}"),
     Column(key="max_fps", heading="max fps", show=units.at_most),
     Column(key="fits", heading="fits", show=lambda value: "yes" if value else "no", right=False),
 )
 SHORT_COLUMNS = (
-    Column(key="ops", heading="MOP", show=units.mega),
-    Column(key="params", heading="params M", show=lambda value: units.mega(value, 2)),
+    MEGA_OPS,
+    MEGA_PARAMS,
     *BUDGET_COLUMNS,
 )
 EXACT_COLUMNS = (
@@ -71,7 +71,7 @@ def stem_table(plan: Plan) -> Table:
         for key, planned in distinct(plan.candidates, names).items()
     ]
     columns = [
-        *_parameter_columns(plan, names),
+        *parameter_columns(plan.scenario.network, names),
         Column(key="macs", heading="MACs"),
         Column(key="ops", heading="operations"),
         Column(key="params", heading="parameters"),
@@ -94,10 +94,9 @@ def head_table(plan: Plan) -> Table:
     for (*key, value), planned in cells.items():
         row = rows.setdefault(tuple(key), dict(zip(names, key, strict=True)))
         row[f"ops_at_{across}_{value}"] = planned.head.ops
-    show = _show(family(network).parameter(across))
     columns = [
-        *_parameter_columns(plan, _varied(plan, names)),
-        *(Column(key=f"ops_at_{across}_{value}", heading=f"MOP at {show(value)}", show=units.mega) for value in wide),
+        *parameter_columns(plan.scenario.network, _varied(plan, names)),
+        *(Column(key=f"ops_at_{across}_{value}", heading=f"MOP at {word(value)}", show=units.mega) for value in wide),
     ]
     return Table(
         key="plan-head",
@@ -117,7 +116,7 @@ def candidate_table(key: str, title: str, plan: Plan, chosen: Sequence[Planned],
         {**planned.candidate.parameters, **planned.record(), "best": planned.candidate in best} for planned in chosen
     ]
     columns = [
-        *_parameter_columns(plan, names if exact else _varied(plan, names)),
+        *parameter_columns(plan.scenario.network, names if exact else _varied(plan, names)),
         *(EXACT_COLUMNS if exact else SHORT_COLUMNS),
     ]
     return Table(key=key, title=title, columns=columns, rows=rows, marked=lambda row: bool(row["best"]))
@@ -149,26 +148,9 @@ def _platform_lines(plan: Plan) -> list[str]:
     return [platform.summary(plan.scenario.budget_gops)]
 
 
-def _parameter_columns(plan: Plan, names: Sequence[str]) -> list[Column]:
-    parameters = [family(plan.scenario.network).parameter(name) for name in names]
-    return [
-        Column(
-            key=parameter.name,
-            heading=parameter.name.replace("_", " "),
-            show=_show(parameter),
-            right=parameter.kind is not str,
-        )
-        for parameter in parameters
-    ]
-
-
 def _varied(plan: Plan, names: Sequence[str]) -> list[str]:
     """Those parameters that not all candidates share."""
     return [name for name in names if len({planned.candidate.parameters.get(name) for planned in plan.candidates}) > 1]
-
-
-def _show(parameter: Parameter) -> Callable[[Any], str]:
-    return (lambda value: f"{value:g}") if parameter.kind is float else str
 
 
 def _order(value: Value) -> tuple[str, Value]:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from budgetnet import units
+from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, UTILISATION, parameter_columns, word
 from budgetnet.networks import family
 from budgetnet.report import Block, Column, Picture, Report, Table, Text
 from budgetnet.results import Result, Scores
@@ -26,9 +27,9 @@ SCORE_COLUMNS = (
     Column(key="pixel_accuracy", heading="pixel acc.", show=_three),
     Column(key="mean_dice", heading="mean Dice", show=_three),
     Column(key="images_per_second", heading="img/s in budget", show=lambda value: f"{value:,.1f}"),
-    Column(key="utilisation", heading="% of budget", show=units.percent),
-    Column(key="ops", heading="MOP", show=units.mega),
-    Column(key="params", heading="M params", show=lambda value: units.mega(value, 2)),
+    UTILISATION,
+    MEGA_OPS,
+    MEGA_PARAMS,
 )
 EXACT_COLUMNS = (
     Column(key="macs", heading="MACs"),
@@ -195,13 +196,8 @@ def _trial_table(key: str, title: str, summary: Summary, trials: Sequence[Trial]
 
 def _parameter_columns(summary: Summary, *, every: bool) -> list[Column]:
     scenario = summary.plan.scenario
-    parameters = family(scenario.network).parameters
-    shown = [p for p in parameters if every or len(scenario.space[p.name]) > 1]
-    return [Column(key=p.name, heading=p.name.replace("_", " "), show=_word, right=p.kind is not str) for p in shown]
-
-
-def _word(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    names = [parameter.name for parameter in family(scenario.network).parameters]
+    return parameter_columns(scenario.network, [name for name in names if every or len(scenario.space[name]) > 1])
 
 
 def _class_table(summary: Summary) -> Table:
@@ -242,7 +238,7 @@ def _value_tables(summary: Summary) -> list[Block]:
     for column in _parameter_columns(summary, every=False):
         for value, group in frame.groupby(column.key):
             iou = group["mean_iou"]
-            name = f"{column.heading} {_word(value)}"
+            name = f"{column.heading} {word(value)}"
             rows.append({"value": name, "trials": len(group), "best": float(iou.max()), "mean": float(iou.mean())})
     columns = [
         Column(key="value", heading="value", right=False),
@@ -280,7 +276,7 @@ def _picture(summary: Summary) -> bytes:
             images_per_second=point[1],
             mean_iou=point[0],
             label=f"#{trial.number}",
-            group=_word(trial.candidate.parameters.get(first.key, "none")),
+            group=word(trial.candidate.parameters.get(first.key, "none")),
             on_front=trial in summary.front,
         )
         for trial, point in zip(summary.trained, summary.points, strict=True)
