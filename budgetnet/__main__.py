@@ -12,7 +12,10 @@ def main() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from budgetnet.cli import run
 
-    run()
+    try:
+        run()
+    finally:
+        gc.freeze()  # the process ends: what is left need not be searched for garbage first
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The README says what is so: commands, files and scenarios in it exist and run."""
 
+import csv
 import re
 import shlex
 from pathlib import Path
@@ -77,3 +78,16 @@ def test_the_makefiles_two_commands_are_there():
     for target in ("demo", "test"):
         assert f"make {target}" in README
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_the_readmes_table_of_trials_is_the_recorded_one():
+    with (ROOT / "docs" / "trials-camvid.csv").open(newline="") as file:
+        recorded = {row["trial"]: row for row in csv.DictReader(file)}
+    shown = re.findall(r"^\| \**(\d+)\** \|(.*)\|$", README, re.MULTILINE)
+    assert len(shown) == len(recorded) == 12
+    for trial, cells in shown:
+        row, cells = recorded[trial], [cell.strip(" *") for cell in cells.split("|")]
+        names = ("depth_multiplier", "final_endpoint", "classifier_kernel", "classifier_depth")
+        assert cells[:4] == [row[name].removesuffix(".0") for name in names]
+        figures = (float(row["mean_iou"]), float(row["ops"]) / 1e6, float(row["images_per_second"]))
+        assert cells[4:] == [f"{figures[0]:.3f}", f"{figures[1]:,.1f}", f"{figures[2]:,.1f}"]

@@ -41,16 +41,20 @@ def pareto_png(
     rates, ious = [dot.images_per_second for dot in best], [dot.mean_iou for dot in best]
     axes.step(rates, ious, where="pre", color="black", linewidth=1, label="Pareto front", zorder=0)
     axes.scatter(rates, ious, s=130, facecolors="none", edgecolors="black")
-    for dot in best:
-        axes.annotate(
-            dot.label, (dot.images_per_second, dot.mean_iou), xytext=(6, 7), textcoords="offset points", fontsize=8
-        )
+    for place, dot in enumerate(best):
+        # neighbours of the front lie close together: their names go above and below in turn
+        offset = (6, 9) if place % 2 == 0 else (6, -15)
+        where = (dot.images_per_second, dot.mean_iou)
+        axes.annotate(dot.label, where, xytext=offset, textcoords="offset points", fontsize=8)
     axes.axvline(required, color="grey", linestyle="--", linewidth=1, label=f"required: {required:g} images per second")
-    axes.axhline(guess, color="grey", linestyle=":", linewidth=1, label=f"guessing: {guess:.3f}")
+    axes.plot([], [], color="grey", linestyle=":", linewidth=1, label=f"guessing: {guess:.3f}")
     if minimum is not None:
         axes.axhline(minimum, color="red", linestyle="--", linewidth=1, label=f"wanted: {minimum:g}")
     axes.set(xlabel="images per second that the budget allows", ylabel="mean IoU (void left out)", title=title)
-    axes.margins(x=0.12, y=0.12)
+    axes.margins(x=0.12, y=0.15)
+    low, high = axes.get_ylim()
+    if low <= guess <= high:  # far below, it would leave no room for what is compared
+        axes.axhline(guess, color="grey", linestyle=":", linewidth=1)
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, loc="best")
     out = io.BytesIO()
