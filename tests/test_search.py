@@ -2,6 +2,7 @@
 behind.
 """
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -302,6 +303,26 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(FileLock, "acquire", denied)
     with pytest.raises(BudgetnetError, match="must be a folder that can be written, but got Permission denied"):
         go(tmp_path, formula, trials=1)
+
+
+def test_two_candidates_that_are_one_network_are_trained_once(tmp_path):
+    narrow = {"depth_multiplier": [0.001, 0.002, 0.25], "classifier_kernel": [3], "classifier_depth": [256]}
+    made = plan(scenario(search_space={**narrow, "final_endpoint": ["Conv2d_5_pointwise"]}))
+    assert len(made.fitting) == 3
+    trained = []
+
+    def evaluate(candidate: Candidate, run: Run) -> Result:
+        trained.append(candidate.parameters["depth_multiplier"])
+        cost = next(planned.cost for planned in made.candidates if planned.candidate == candidate)
+        return dataclasses.replace(
+            result(made_known), parameters=candidate.parameters, macs=cost.macs, ops=cost.ops, params=cost.params
+        )
+
+    made_known = next(iter(searching_plan().by_candidate))
+    outcome = go(tmp_path, evaluate, trials=10, made=made)
+    assert len(trained) == 2
+    assert 0.25 in trained
+    assert (outcome.networks, outcome.wanted, outcome.untried) == (2, 2, 0)
 
 
 def test_two_searches_cannot_share_a_folder(tmp_path):

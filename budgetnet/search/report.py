@@ -98,7 +98,7 @@ def verdict(summary: Summary) -> str:
     """What came out, in a paragraph."""
     outcome, scenario = summary.outcome, summary.plan.scenario
     finished = sum(trial.finished for trial in outcome.trials)
-    fitting = len(summary.plan.fitting)
+    fitting = outcome.networks
     said = f"{finished} of {outcome.wanted} trials done, {len(summary.trained)} trained"
     said += f"; {outcome.stopped}, the same command goes on." if outcome.stopped else "."
     if outcome.wanted == fitting:
@@ -222,6 +222,7 @@ def _reason_table(summary: Summary) -> Table:
         {"reason": "training failed", "candidates": failed},
         {"reason": "training not finished", "candidates": unfinished},
         {"reason": "fit, but not among the trials", "candidates": outcome.untried},
+        {"reason": "the same network as another one that fits", "candidates": len(plan.fitting) - outcome.networks},
         {"reason": f"over the budget of {plan.scenario.budget_gops:g} GOPS, never built", "candidates": over},
         {"reason": "the whole space", "candidates": len(plan.candidates)},
     ]

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from budgetnet import files
 from budgetnet.errors import BudgetnetError
+from budgetnet.graph import Graph
 from budgetnet.networks import Candidate
 from budgetnet.plan import Plan, limit
 from budgetnet.results import Evaluate, Run, Step, TrainingError, UnfinishedError
@@ -45,19 +46,21 @@ class Watcher(Protocol):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A search as far as it has come. `wanted` trials were asked for, `stopped` tells why it ended before them, if
-    it did.
+    """A search as far as it has come: `wanted` trials were asked for, of `networks` different ones that fit.
+
+    `stopped` tells why it ended before them, if it did.
     """
 
     plan: Plan
     trials: tuple[Trial, ...]
+    networks: int
     wanted: int
     stopped: str | None
 
     @property
     def untried(self) -> int:
-        """How many candidates fit and have not been trained."""
-        return len(self.plan.fitting) - len(self.trials)
+        """How many networks fit and have not been trained."""
+        return self.networks - len(self.trials)
 
 
 def throughput(plan: Plan, ops: int) -> float:
@@ -85,7 +88,7 @@ def search(
     BudgetnetError.
     """
     space = plan.scenario.space
-    choices = Choices(space=space, feasible=[planned.candidate for planned in plan.fitting])
+    choices = Choices(space=space, feasible=different(plan))
     wanted = min(trials, len(choices.feasible))
     deadline = None if timeout is None else clock() + timeout
 
@@ -123,7 +126,23 @@ def search(
                 break
             watcher.ends(study.trials[trial.number], done + 1, wanted)
         trained = tuple(study.trials)
-        return Outcome(plan=plan, trials=trained, wanted=max(wanted, len(trained)), stopped=stopped)
+        networks = len(choices.feasible)
+        return Outcome(plan=plan, trials=trained, networks=networks, wanted=max(wanted, len(trained)), stopped=stopped)
+
+
+def different(plan: Plan) -> list[Candidate]:
+    """The candidates that fit, but of those that are one network (narrow stems have a least width) only the first."""
+    scenario, kept = plan.scenario, list[Candidate]()
+    seen: dict[tuple[int, int], list[Graph]] = {}
+    for planned in plan.fitting:
+        graph = planned.candidate.graph(
+            classes=scenario.class_count, height=scenario.input.height, width=scenario.input.width
+        )
+        alike = seen.setdefault((planned.cost.ops, planned.cost.params), [])
+        if graph not in alike:
+            alike.append(graph)
+            kept.append(planned.candidate)
+    return kept
 
 
 def _train(plan: Plan, study: Study, trial: Trial, evaluate: Evaluate, run: Run) -> None:

@@ -24,7 +24,7 @@ from budgetnet.networks import Candidate
 from budgetnet.results import Evaluate, Result, Run, Scores, TrainingError
 from budgetnet.scenario import Scenario
 from budgetnet.training import metrics
-from budgetnet.training.loop import Material, evaluate, fit, predict, remove_checkpoint
+from budgetnet.training.loop import Material, fit, predict, remove_checkpoint
 from budgetnet.training.machine import device, keep_memory
 from budgetnet.training.pictures import comparison
 from budgetnet.training.samples import Scaling, tensors
@@ -92,7 +92,7 @@ def _run(
     verification = verify(graph, counted, model)
     require_agreement(verification)
     files.make_folder(run.folder)
-    history = fit(model, material, settings, run, identity=json.dumps(identity))
+    history, quality = fit(model, material, settings, run, identity=json.dumps(identity))
     result = Result(
         network=candidate.network,
         parameters=candidate.parameters,
@@ -100,7 +100,7 @@ def _run(
         ops=counted.total.ops,
         params=counted.total.params,
         fvcore_macs=verification.macs.theirs,
-        scores=evaluate(model, material, settings.batch_size),
+        scores=quality,
         epochs=len(history),
         seconds=sum(row["seconds"] for row in history),
         history=tuple(history),

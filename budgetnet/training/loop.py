@@ -39,8 +39,10 @@ class Material:
     fingerprint: str
 
 
-def fit(model: nn.Module, material: Material, settings: Training, run: Run, *, identity: str) -> list[dict[str, float]]:
-    """Trains `model` where it stands, on its device, and returns one row per epoch.
+def fit(
+    model: nn.Module, material: Material, settings: Training, run: Run, *, identity: str
+) -> tuple[list[dict[str, float]], Scores]:
+    """Trains `model` where it stands, on its device; returns one row per epoch, and the scores after the last.
 
     Goes on from the run's checkpoint where that is of the same training, by `identity`.
 
@@ -50,6 +52,7 @@ def fit(model: nn.Module, material: Material, settings: Training, run: Run, *, i
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     path = run.folder / CHECKPOINT
+    quality: Scores | None = None
     history = checkpoint.restore(path, identity=identity, model=model, optimizer=optimizer)
     for epoch in range(len(history) + 1, settings.epochs + 1):
         if epoch > 1 and run.expired():
@@ -61,7 +64,7 @@ def fit(model: nn.Module, material: Material, settings: Training, run: Run, *, i
         seconds = time.perf_counter() - started
         history.append({"epoch": epoch, "loss": loss, "mean_iou": quality.mean_iou, "seconds": seconds})
         checkpoint.save(path, identity=identity, model=model, optimizer=optimizer, history=history)
-    return history
+    return history, quality or evaluate(model, material, settings.batch_size)
 
 
 def evaluate(model: nn.Module, material: Material, batch_size: int) -> Scores:
