@@ -24,7 +24,12 @@ def candidate(network: str, words: Sequence[str]) -> Candidate:
             values[name] = chosen.parameter(name).parse(text)
         except ValueError as error:
             raise BudgetnetError(f"{name}: {error}, but got {shorten(text)}") from None
-    return Candidate.of(network, values)
+    made = Candidate.of(network, values)
+    for name in values.keys() - made.parameters.keys():
+        raise BudgetnetError(
+            f"{name}: must be a parameter of head {made.parameters.get('head')!r}, which has no such one"
+        )
+    return made
 
 
 def size(word: str) -> tuple[int, int]:

@@ -164,7 +164,10 @@ def search(
     from budgetnet.searching import run_search
 
     outcome = run_search(planned, trials=trials, folder=folder, timeout=timeout, restart=restart, screen=screen)
-    raise typer.Exit(130 if outcome.stopped == INTERRUPTED else 0)
+    if outcome.stopped == INTERRUPTED:
+        raise typer.Exit(130)
+    nothing = bool(outcome.trials) and all(trial.reason is not None for trial in outcome.trials)
+    raise typer.Exit(1 if nothing else 0)
 
 
 def _show(report: object, format: Format) -> None:

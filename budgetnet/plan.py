@@ -90,7 +90,7 @@ class Plan:
         could = f"{_cameras(cameras)} at {scenario.fps:g} fps, or " if cameras else ""
         return (
             f"Nothing fits: none of {len(self.candidates)} candidates fits {asked}. The binding limit is budget_gops: "
-            f"the smallest candidate, {smallest.candidate.label}, needs {smallest.required_gops:.1f} GOPS, "
+            f"the smallest candidate, {smallest.candidate.label}, needs {units.gops(smallest.required_gops)} GOPS, "
             f"{smallest.utilisation:.2f} times the budget. It would fit {could}{_cameras(scenario.cameras)} at "
             f"{units.at_most(smallest.max_fps, 2)} fps."
         )
@@ -173,9 +173,10 @@ def _no_smaller(theirs: Value, mine: Value) -> bool:
     return theirs >= mine
 
 
-def part_of(network: str, part: str) -> list[str]:
-    """Names of the family's parameters that belong to the stem or to the head, in the declared order."""
-    return [parameter.name for parameter in family(network).parameters if parameter.part == part]
+def part_of(scenario: Scenario, part: str) -> list[str]:
+    """Names of the parameters in the scenario's space that belong to the stem or to the head, in the declared order."""
+    chosen = family(scenario.network)
+    return [name for name in scenario.space if chosen.parameter(name).part == part]
 
 
 def distinct(planned: Sequence[Planned], names: Sequence[str]) -> dict[tuple[Value | None, ...], Planned]:

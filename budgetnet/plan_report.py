@@ -13,11 +13,11 @@ from budgetnet.report import Block, Column, Report, Table, Text
 SHORT = 8
 """How many candidates the short table shows of those that fit, and half as many of those that do not."""
 
-GOPS = Column(key="required_gops", heading="GOPS", show=lambda value: f"{value:,.1f}")
+GOPS = Column(key="required_gops", heading="GOPS", show=units.gops)
 BUDGET_COLUMNS = (
     GOPS,
     UTILISATION,
-    Column(key="headroom_gops", heading="headroom GOPS", show=lambda value: f"{value:,.1f}"),
+    Column(key="headroom_gops", heading="headroom GOPS", show=units.gops),
     Column(key="max_fps", heading="max fps", show=units.at_most),
     Column(key="fits", heading="fits", show=lambda value: "yes" if value else "no", right=False),
 )
@@ -58,7 +58,7 @@ def report(plan: Plan, *, every: bool = True) -> Report:
 
 def stem_table(plan: Plan) -> Table:
     """What the stem alone costs, for every combination of its parameters."""
-    names = part_of(plan.scenario.network, "stem")
+    names = part_of(plan.scenario, "stem")
     rows = [
         {
             **dict(zip(names, key, strict=True)),
@@ -85,9 +85,8 @@ def head_table(plan: Plan) -> Table:
     """What the head alone costs: a row per head (and stem's other choices), a column per value of the stem's first
     number.
     """
-    network = plan.scenario.network
-    across, *others = part_of(network, "stem")
-    names = [*others, *part_of(network, "head")]
+    across, *others = part_of(plan.scenario, "stem")
+    names = [*others, *part_of(plan.scenario, "head")]
     wide = sorted({planned.candidate.parameters[across] for planned in plan.candidates}, key=_order)
     cells = distinct(plan.candidates, [*names, across])
     rows: dict[tuple[Value | None, ...], dict[str, Any]] = {}
@@ -110,7 +109,7 @@ def candidate_table(key: str, title: str, plan: Plan, chosen: Sequence[Planned],
     """Candidates with what they need of the budget: every parameter and whole numbers, or what people compare them
     by.
     """
-    names = [*part_of(plan.scenario.network, "stem"), *part_of(plan.scenario.network, "head")]
+    names = [*part_of(plan.scenario, "stem"), *part_of(plan.scenario, "head")]
     best = {planned.candidate for planned in plan.best}
     rows = [
         {**planned.candidate.parameters, **planned.record(), "best": planned.candidate in best} for planned in chosen

@@ -1,8 +1,10 @@
 """A plug-in is a file: its name is its key. Found by looking in the folder, there is no registry to edit.
 
 `fcn8s.py` in `heads/` is the head `fcn8s`; `mobilenet_fcn.py` in `networks/` is the network `mobilenet-fcn`.
+Names are lower-case letters, digits and `_`; files that begin with `_` are no plug-ins.
 """
 
+import re
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +15,7 @@ from budgetnet.errors import BudgetnetError, did_you_mean
 def module_names(package: str) -> list[str]:
     """Keys of the plug-in modules of a package, sorted, without importing any of them."""
     found = (path.stem for path in _folder(package).glob("*.py"))
-    return sorted(stem.replace("_", "-") for stem in found if not stem.startswith("_"))
+    return sorted(stem.replace("_", "-") for stem in found if re.fullmatch("[a-z][a-z0-9_]*", stem))
 
 
 def load_module(package: str, key: str, kind: str) -> ModuleType:
@@ -21,7 +23,12 @@ def load_module(package: str, key: str, kind: str) -> ModuleType:
     known = module_names(package)
     if key not in known:
         raise BudgetnetError(f"{kind} must be one of the known ones, but got {key!r}{did_you_mean(key, known)}")
-    return import_module(f"{package}.{key.replace('-', '_')}")
+    name = f"{package}.{key.replace('-', '_')}"
+    try:
+        return import_module(name)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise BudgetnetError(f"{name}: the file of {kind} {key!r} must be importable, but got {what}") from error
 
 
 def data_files(package: str, suffix: str = ".yaml") -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +14,7 @@ PACKAGES = ("budgetnet", "torch", "optuna", "fvcore", "numpy", "pandas")
 def provenance() -> dict[str, str]:
     """Name -> value: budgetnet's commit, the versions of what computes, the machine, the command that was given."""
     return {
-        "command": " ".join(["budgetnet", *sys.argv[1:]]),
+        "command": shlex.join(["budgetnet", *sys.argv[1:]]),
         "commit": _commit(),
         **{package: _version(package) for package in PACKAGES},
         "python": platform.python_version(),
@@ -35,7 +36,7 @@ def _commit() -> str:
         return "none (installed package)"
     try:
         head = _git(folder, "rev-parse", "--short=12", "HEAD")
-        return head + ("+" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
+        return head + ("+" if _git(folder, "status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
 

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from budgetnet import networks, platforms, plugins, units, yaml_model, yaml_source
 from budgetnet.errors import BudgetnetError, did_you_mean, shorten
 from budgetnet.parameters import Parameter, Value
-from budgetnet.space import LARGEST, default_space
+from budgetnet.space import LARGEST, complete_space
 from budgetnet.yaml_source import Fault, FaultsError, say
 
 MAXIMUM_CLASSES: Final = 254
@@ -141,7 +141,7 @@ def _search_space(space: Any, info: ValidationInfo) -> dict[str, tuple[Value, ..
             checked[name] = () if wrong else tuple(map(known[name].normal, listed))
         else:
             faults.append(Fault((name,), f"unknown parameter{did_you_mean(name[:100], list(known))}"))
-    size = prod(len(values) for values in {**default_space(network), **checked}.values())
+    size = prod(len(values) for values in complete_space(network, checked).values())
     if size > LARGEST:
         faults.append(Fault((), f"must hold {LARGEST:,} candidates or fewer", f"{size:,}"))
     if faults:
@@ -239,7 +239,7 @@ class Scenario(BaseModel):
     @property
     def space(self) -> dict[str, tuple[Value, ...]]:
         """Every parameter of the network with the values to search."""
-        return {**default_space(self.network), **self.search_space}
+        return complete_space(self.network, self.search_space)
 
     def changed(self, **fields: Any) -> "Scenario":
         """The same scenario with other values for some fields, checked. Raises BudgetnetError with all broken rules.

@@ -14,9 +14,18 @@ LARGEST = 50_000
 Space = Mapping[str, Sequence[Value]]
 
 
-def default_space(network: str) -> dict[str, tuple[Value, ...]]:
-    """The values that a family and its heads propose for each parameter."""
-    return {parameter.name: parameter.space for parameter in family(network).parameters}
+def complete_space(network: str, given: Space) -> dict[str, tuple[Value, ...]]:
+    """The values of every parameter that matters: those given, and what the family and its chosen heads propose.
+
+    Parameters of heads that are not searched are left out: a new head changes nothing for the others. `given` must
+    have been checked.
+    """
+    chosen = family(network)
+    space = {p.name: tuple(given.get(p.name, p.space)) for p in chosen.declaration.PARAMETERS}
+    for head in space.get("head", ()):
+        for parameter in chosen.head_parameters(str(head)):
+            space.setdefault(parameter.name, tuple(given.get(parameter.name, parameter.space)))
+    return space
 
 
 def candidates(network: str, space: Space) -> list[Candidate]:
@@ -24,7 +33,7 @@ def candidates(network: str, space: Space) -> list[Candidate]:
 
     Raises BudgetnetError on a bad value, or a space of more than `LARGEST`.
     """
-    full = {**default_space(network), **space}
+    full = complete_space(network, space)
     size = prod(len(values) for values in full.values())
     if size > LARGEST:
         raise BudgetnetError(f"search_space: must hold {LARGEST:,} candidates or fewer, but got {size:,}")

@@ -30,6 +30,11 @@ def giga(value: float, digits: int = 3) -> str:
     return f"{value / GIGA:,.{digits}f}"
 
 
+def gops(value: float) -> str:
+    """`68.369 -> '68.4'`, `0.0164 -> '0.0164'`: in 10^9 per second; small ones keep three digits that tell."""
+    return f"{value:,.1f}" if abs(value) >= 1 else f"{value:.3g}"
+
+
 def percent(share: float, digits: int = 1) -> str:
     """`0.138 -> '13.8'`: a share in percent, without the sign."""
     return f"{100 * share:,.{digits}f}"

@@ -360,7 +360,7 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def run_search(plan: Any, **given: Any) -> Any:
         asked.append({"scenario": plan.scenario, **given})
-        return SimpleNamespace(stopped="interrupted" if given["trials"] == 13 else None)
+        return SimpleNamespace(stopped="interrupted" if given["trials"] == 13 else None, trials=())
 
     monkeypatch.setitem(sys.modules, "budgetnet.searching", SimpleNamespace(run_search=run_search))
     monkeypatch.setitem(sys.modules, "budgetnet.search.run", SimpleNamespace(INTERRUPTED="interrupted"))

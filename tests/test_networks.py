@@ -2,15 +2,21 @@
 built.
 """
 
+import dataclasses
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
-from budgetnet import heads, networks
+from budgetnet import arguments, heads, networks, plugins
 from budgetnet.build import build
 from budgetnet.errors import BudgetnetError
-from budgetnet.networks import Candidate, family
-from budgetnet.space import candidates, default_space
+from budgetnet.graph import GraphError
+from budgetnet.networks import Candidate, family, mobilenet_fcn
+from budgetnet.ops import Conv2d, Resize
+from budgetnet.parameters import Parameter
+from budgetnet.space import candidates, complete_space
 from budgetnet.verify import verify_candidate
 
 
@@ -54,7 +60,7 @@ def test_a_head_counts_builds_keeps_the_images_size_and_is_trainable(name):
 def test_the_proposed_space_holds_each_candidate_once(name):
     found = candidates(name, {})
     assert len(found) == len(set(found)) > 1
-    assert set(default_space(name)) == {parameter.name for parameter in family(name).parameters}
+    assert set(complete_space(name, {})) <= {parameter.name for parameter in family(name).parameters}
 
 
 def test_equal_parameters_make_one_candidate_whatever_their_type():
@@ -100,3 +106,72 @@ def test_images_below_32_pixels_are_refused():
 def test_a_space_that_is_too_large_is_refused():
     with pytest.raises(BudgetnetError, match="must hold 50,000 candidates or fewer, but got 1,600,000"):
         candidates("mobilenet-fcn", {"classifier_depth": range(1, 20_001), "classifier_kernel": range(1, 11)})
+
+
+@pytest.fixture
+def another_head(monkeypatch):
+    """A head with a parameter of its own, as a file that somebody adds would be."""
+    extra = Parameter(name="extra_kernel", kind=int, default=1, space=(1, 3), minimum=1, part="head", help="a kernel")
+
+    def add(g, stem, *, classes, extra_kernel):
+        x = g.add("extra/convolution", Conv2d(channels=classes, kernel=extra_kernel), stem.features)
+        return g.add("extra/resize", Resize(), x, stem.image)
+
+    wide = SimpleNamespace(__doc__="Another head.", PARAMETERS=(extra,), add=add)
+    known = heads.head
+    monkeypatch.setattr(heads, "head", lambda name: wide if name == "wide" else known(name))
+    monkeypatch.setattr(heads, "names", lambda: ["fcn", "wide"])
+    parameters = tuple(
+        dataclasses.replace(p, choices=("fcn", "wide")) if p.name == "head" else p for p in mobilenet_fcn.PARAMETERS
+    )
+    monkeypatch.setattr(mobilenet_fcn, "PARAMETERS", parameters)
+    family.cache_clear()
+    yield
+    family.cache_clear()
+
+
+@pytest.mark.usefixtures("another_head")
+def test_a_new_head_changes_nothing_for_searches_that_do_not_name_it():
+    assert "extra_kernel" not in complete_space("mobilenet-fcn", {})
+    assert len(candidates("mobilenet-fcn", {})) == 72
+    assert "extra_kernel" not in Candidate.of("mobilenet-fcn", {}).parameters
+
+
+@pytest.mark.usefixtures("another_head")
+def test_a_space_of_two_heads_gives_each_its_own_parameters():
+    given = {"head": ["fcn", "wide"], "depth_multiplier": [0.25], "final_endpoint": ["Conv2d_5_pointwise"]}
+    found = candidates("mobilenet-fcn", given)
+    assert sum(candidate.parameters["head"] == "fcn" for candidate in found) == 9
+    assert [c.parameters["extra_kernel"] for c in found if c.parameters["head"] == "wide"] == [1, 3]
+    assert all(verify_candidate(candidate, classes=3, height=45, width=67).agrees for candidate in found[-2:])
+
+
+@pytest.mark.usefixtures("another_head")
+def test_a_parameter_of_another_head_is_refused_on_the_command_line():
+    with pytest.raises(BudgetnetError, match="extra_kernel: must be a parameter of head 'fcn', which has no such one"):
+        arguments.candidate("mobilenet-fcn", ["extra_kernel=3"])
+    assert arguments.candidate("mobilenet-fcn", ["head=wide", "extra_kernel=3"]).parameters["extra_kernel"] == 3
+
+
+def test_a_head_whose_output_is_not_the_images_size_is_refused(monkeypatch):
+    fcn = heads.head("fcn")
+    cut = SimpleNamespace(PARAMETERS=(), add=lambda g, stem, *, classes: stem.features)
+    monkeypatch.setattr(heads, "head", lambda name: cut)
+    family.cache_clear()
+    with pytest.raises(GraphError, match="the last node must give 3 x 64 x 64"):
+        Candidate("mobilenet-fcn", (("depth_multiplier", 1.0), ("final_endpoint", "Conv2d_0"), ("head", "cut"))).graph(
+            classes=3, height=64, width=64
+        )
+    monkeypatch.undo()
+    family.cache_clear()
+    assert heads.head("fcn") is fcn
+
+
+def test_a_plugin_file_that_cannot_be_imported_is_named(monkeypatch, tmp_path):
+    def broken(name):
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(plugins, "import_module", broken)
+    message = r"budgetnet.heads.fcn: the file of head 'fcn' must be importable, but got ValueError: no such thing"
+    with pytest.raises(BudgetnetError, match=message):
+        plugins.load_module("budgetnet.heads", "fcn", "head")

@@ -233,9 +233,9 @@ def test_candidate_table_for_machines_holds_every_candidate_exactly(made: Plan) 
 def test_stem_and_head_of_every_candidate_stand_in_their_tables(made: Plan) -> None:
     report = plan_report.report(made)
     stems, heads = table(report, "plan-stem").rows, table(report, "plan-head").rows
-    stem_names = part_of(made.scenario.network, "stem")
+    stem_names = part_of(made.scenario, "stem")
     across, *others = stem_names
-    head_names = [*others, *part_of(made.scenario.network, "head")]
+    head_names = [*others, *part_of(made.scenario, "head")]
     for planned in made.candidates:
         chosen = planned.candidate.parameters
         (stem,) = [row for row in stems if all(row[name] == chosen[name] for name in stem_names)]

@@ -103,6 +103,9 @@ def load(spec: str, *, classes: Classes, height: int, width: int, progress: Prog
     key, _, argument = spec.partition(":")
     module = load_module(__name__, key, "data set")
     train, val = (module.samples(argument, split) for split in ("train", "val"))
+    for split, part in (("train", train), ("val", val)):
+        if not part:
+            raise BudgetnetError(f"{spec}: split {split} must hold one image or more, but got none")
     total = len(train) + len(val)
     done = 0
 

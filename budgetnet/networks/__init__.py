@@ -18,7 +18,7 @@ from typing import Protocol, cast, final
 
 from budgetnet import heads
 from budgetnet.errors import BudgetnetError, did_you_mean, shorten
-from budgetnet.graph import Graph
+from budgetnet.graph import Graph, GraphError
 from budgetnet.parameters import Parameter, Value
 from budgetnet.plugins import load_module, module_names
 from budgetnet.units import Number
@@ -66,9 +66,13 @@ class Family:
                 raise BudgetnetError(f"{name}: {rule}, but got {shorten(value)}")
         own = {p.name: p.normal(values.get(p.name, p.default)) for p in self.declaration.PARAMETERS}
         if "head" in own:
-            chosen = heads.head(str(own["head"])).PARAMETERS
+            chosen = self.head_parameters(str(own["head"]))
             own |= {p.name: p.normal(values.get(p.name, p.default)) for p in chosen}
         return own
+
+    def head_parameters(self, head: str) -> tuple[Parameter, ...]:
+        """The parameters that a head brings along."""
+        return heads.head(head).PARAMETERS
 
 
 def names() -> list[str]:
@@ -118,4 +122,9 @@ class Candidate:
         for side, size in (("height", height), ("width", width)):
             if size < SMALLEST_SIDE:
                 raise BudgetnetError(f"{side}: must be {SMALLEST_SIDE} or more, but got {size}")
-        return family(self.network).declaration.graph(classes=classes, height=height, width=width, **self.parameters)
+        graph = family(self.network).declaration.graph(classes=classes, height=height, width=width, **self.parameters)
+        output = graph.output.shape
+        if (output.channels, output.height, output.width) != (classes, height, width):
+            asked = f"{classes} x {height} x {width}"
+            raise GraphError(f"{self.label}: the last node must give {asked}, but {graph.output.name!r} gives {output}")
+        return graph

@@ -129,7 +129,12 @@ class Platform(BaseModel):
             if peak:
                 share = units.percent(budget_gops * units.GIGA / peak, 2)
                 shares.append(f"{share} % of its {precision} peak ({units.giga(peak, 0)} GOPS)")
-        return f"On {self.name} the budget is {', '.join(shares)}. No network reaches a peak."
+        said = f"On {self.name} the budget is {', '.join(shares)}. No network reaches a peak."
+        peaks = [peak for precision in PRECISIONS if (peak := self.peak_ops_per_second(precision))]
+        over = bool(peaks) and budget_gops * units.GIGA > max(peaks)
+        return said + (
+            " The budget is more than the platform has: nothing that follows can be relied on." if over else ""
+        )
 
 
 def names() -> list[str]:

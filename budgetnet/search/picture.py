@@ -47,14 +47,15 @@ def pareto_png(
         where = (dot.images_per_second, dot.mean_iou)
         axes.annotate(dot.label, where, xytext=offset, textcoords="offset points", fontsize=8)
     axes.axvline(required, color="grey", linestyle="--", linewidth=1, label=f"required: {required:g} images per second")
-    axes.plot([], [], color="grey", linestyle=":", linewidth=1, label=f"guessing: {guess:.3f}")
     if minimum is not None:
         axes.axhline(minimum, color="red", linestyle="--", linewidth=1, label=f"wanted: {minimum:g}")
     axes.set(xlabel="images per second that the budget allows", ylabel="mean IoU (void left out)", title=title)
     axes.margins(x=0.12, y=0.15)
     low, high = axes.get_ylim()
-    if low <= guess <= high:  # far below, it would leave no room for what is compared
-        axes.axhline(guess, color="grey", linestyle=":", linewidth=1)
+    if low <= guess <= high:
+        axes.axhline(guess, color="grey", linestyle=":", linewidth=1, label=f"guessing: {guess:.3f}")
+    else:  # far below, it would leave no room for what is compared
+        axes.plot([], [], " ", label=f"(guessing, off the picture: {guess:.3f})")
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, loc="best")
     out = io.BytesIO()

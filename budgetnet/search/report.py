@@ -7,7 +7,6 @@ import pandas as pd
 
 from budgetnet import units
 from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, UTILISATION, parameter_columns, word
-from budgetnet.networks import family
 from budgetnet.report import Block, Column, Picture, Report, Table, Text
 from budgetnet.results import Result, Scores
 from budgetnet.search.pareto import dominator, front
@@ -16,6 +15,8 @@ from budgetnet.search.run import Outcome, objectives
 from budgetnet.search.study import Trial
 
 PICTURE = "pareto.png"
+MISSED = 0.05
+"""A class below this IoU is as good as not found, and the verdict says so."""
 
 
 def _three(value: float) -> str:
@@ -105,8 +106,11 @@ def verdict(summary: Summary) -> str:
         said += (
             f" Only {units.counted(fitting, 'candidate fits', 'candidates fit')} the budget, so all of them are tried."
         )
+    failed = sum(trial.reason is not None for trial in outcome.trials)
+    if failed:
+        said += f" {units.counted(failed, 'training', 'trainings')} failed; the table of all trials says why."
     if not summary.front:
-        return said + " No candidate has a result yet."
+        return said + (" No candidate has a result." if failed else " No candidate has a result yet.")
     best, guess = summary.front[0], summary.guess.mean_iou
     reached = summary.result(best).scores.mean_iou
     said += (
@@ -115,8 +119,13 @@ def verdict(summary: Summary) -> str:
     )
     if reached <= guess:
         said += " That is no better than guessing: train for more epochs before anything is read into the order."
+    missed = [name for name, iou in summary.result(best).scores.iou.items() if iou is not None and iou < MISSED]
+    if missed:
+        said += f" It does not find {', '.join(missed)} (IoU below {MISSED})."
     swing = _swing(summary)
-    if swing is not None:
+    if swing is None:
+        said += " Each was trained once, for one epoch: the order is a hint at most."
+    else:
         said += (
             f" Each was trained once, and between its last two epochs mean IoU moved by {swing:.3f} on average: "
             "smaller differences say nothing."
@@ -196,8 +205,8 @@ def _trial_table(key: str, title: str, summary: Summary, trials: Sequence[Trial]
 
 def _parameter_columns(summary: Summary, *, every: bool) -> list[Column]:
     scenario = summary.plan.scenario
-    names = [parameter.name for parameter in family(scenario.network).parameters]
-    return parameter_columns(scenario.network, [name for name in names if every or len(scenario.space[name]) > 1])
+    names = [name for name, values in scenario.space.items() if every or len(values) > 1]
+    return parameter_columns(scenario.network, names)
 
 
 def _class_table(summary: Summary) -> Table:
@@ -237,6 +246,8 @@ def _value_tables(summary: Summary) -> list[Block]:
     frame = pd.DataFrame([_row(summary, trial) for trial in summary.trained])
     rows = []
     for column in _parameter_columns(summary, every=False):
+        if column.key not in frame:  # a parameter of a head that none of the trials has
+            continue
         for value, group in frame.groupby(column.key):
             iou = group["mean_iou"]
             name = f"{column.heading} {word(value)}"
