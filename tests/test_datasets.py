@@ -363,3 +363,9 @@ def test_the_real_one():
     shares = 100 * counts[[*range(11), IGNORE]] / counts.sum()
     known = [16.9, 23.3, 1.0, 31.7, 4.5, 9.7, 1.2, 1.1, 5.9, 0.6, 0.3, 4.0]  # sky to bicyclist, unlabelled; in percent
     np.testing.assert_allclose(shares, known, atol=0.1)
+
+
+def test_a_data_set_without_images_is_an_error(monkeypatch):
+    monkeypatch.setattr(synthetic, "samples", lambda argument, split: [])
+    with pytest.raises(BudgetnetError, match="synthetic: split train must hold one image or more, but got none"):
+        datasets.load("synthetic", classes=7, height=64, width=64)

@@ -124,3 +124,10 @@ def test_platforms_are_frozen() -> None:
     board = platforms.load("tda4vm")
     with pytest.raises(ValidationError, match="frozen"):
         board.name = "another"
+
+
+def test_a_budget_beyond_the_platform_is_warned_of():
+    tx2 = platforms.load("jetson-tx2")
+    warning = "The budget is more than the platform has: nothing that follows can be relied on."
+    assert warning in tx2.summary(5000)
+    assert warning not in tx2.summary(500)

@@ -1,6 +1,7 @@
 """What a search's report says, on searches whose training is a formula."""
 
 import csv
+import dataclasses
 import io
 import json
 
@@ -117,3 +118,25 @@ def test_trials_made_by_different_versions_are_told_apart(tmp_path):
     report, _ = made(go(tmp_path, evaluate, trials=4))
     rows = {row["name"]: row["value"] for row in table(report, "Made by").rows}
     assert rows == {"torch": "2.12 (trials 0, 1); 2.13 (trials 2, 3)", "device": "cpu"}
+
+
+def test_the_verdict_says_that_trainings_failed(tmp_path):
+    def evaluate(candidate, run):
+        raise TrainingError("memory must hold a batch of 16, but ran out")
+
+    report, _ = made(go(tmp_path, evaluate, trials=2))
+    assert report.blocks[0].text == (
+        "2 of 2 trials done, 0 trained. 2 trainings failed; the table of all trials says why. "
+        "No candidate has a result."
+    )
+
+
+def test_the_verdict_names_classes_that_are_not_found(tmp_path):
+    def evaluate(candidate, run):
+        base = result(candidate)
+        scores = dataclasses.replace(base.scores, iou={"road": 0.9, "people": 0.01, "void": None})
+        return dataclasses.replace(base, scores=scores)
+
+    report, _ = made(go(tmp_path, evaluate, trials=2))
+    assert "It does not find people (IoU below 0.05)." in report.blocks[0].text
+    assert "Each was trained once, for one epoch: the order is a hint at most." in report.blocks[0].text
