@@ -13,7 +13,7 @@ from typing import Any, final
 
 from budgetnet import ops, units
 from budgetnet.graph import Graph, Node
-from budgetnet.ops import Shape
+from budgetnet.ops import NoRuleError, Shape
 from budgetnet.units import Number
 
 
@@ -77,10 +77,6 @@ FREE = Cost()
 """No multiply-accumulates, no additions of a bias, no parameters."""
 
 
-class NoRuleError(TypeError):
-    """An operator that nobody taught the counter."""
-
-
 def count(graph: Graph) -> Count:
     """Counts a graph, per image. Raises NoRuleError for an operator without a rule."""
     layers = []
@@ -94,14 +90,14 @@ def count(graph: Graph) -> Count:
 
 def _conv(op: ops.Conv2d, inputs: tuple[Shape, ...], output: Shape) -> Cost:
     """k^2 * Cin / groups MACs for every element that comes out."""
-    weights = op.kernel * op.kernel * (inputs[0].channels // op.groups) * op.channels
+    weights = op.weights(inputs[0])
     return Cost(macs=weights * output.height * output.width, params=weights)
 
 
 def _conv_transpose(op: ops.ConvTranspose2d, inputs: tuple[Shape, ...], output: Shape) -> Cost:
     """k^2 * Cout / groups MACs for every element that goes in: the effective ones, not those with inserted zeros."""
     given = inputs[0]
-    weights = op.kernel * op.kernel * (op.channels // op.groups) * given.channels
+    weights = op.weights(given)
     return Cost(macs=weights * given.height * given.width, params=weights)
 
 

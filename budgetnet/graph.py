@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
 
-from budgetnet.ops import Input, Operator, Shape
+from budgetnet.ops import Crop, Input, Operator, Resize, Shape
 from budgetnet.units import Number
+
+SIZED_BY_ANOTHER = (Resize, Crop)
+"""Operators whose second input is a reference: its size is taken, not its values."""
 
 
 class GraphError(ValueError):
@@ -25,6 +28,11 @@ class Node:
     op: Operator
     inputs: tuple[str, ...]
     shape: Shape
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The inputs whose values are read: the second one of a Resize or Crop only gives its size."""
+        return self.inputs[:1] if isinstance(self.op, SIZED_BY_ANOTHER) else self.inputs
 
 
 @final

@@ -1,4 +1,5 @@
-"""The closed set of primitive operators. Each is frozen data that knows the shape of its output, and nothing else.
+"""The closed set of primitive operators. Each is frozen data that knows the shape of its output and, a convolution, how
+many weights it holds; nothing else.
 
 What an operator costs is `count`'s business, how it is made is `build`'s: both read these rows. Sizes are ints or NumPy
 integer arrays; an array stands for a whole grid of networks that differ in that number. Shapes leave the batch out.
@@ -21,6 +22,10 @@ class ShapeError(ValueError):
     """An operator was given inputs that it cannot take. A fault in the declaration of a network, not of a user's
     input.
     """
+
+
+class NoRuleError(TypeError):
+    """An operator that nobody taught one of those who read graphs."""
 
 
 @final
@@ -109,6 +114,10 @@ class Conv2d(Operator):
     dilation: Number = 1
     groups: Number = 1
 
+    def weights(self, given: Shape) -> Number:
+        """k^2 * Cin / groups for each of its output's channels."""
+        return self.kernel * self.kernel * (given.channels // self.groups) * self.channels
+
     def output_shape(self, *inputs: Shape) -> Shape:
         """`channels` x the window positions along each side."""
         given = _only(inputs, self)
@@ -137,6 +146,10 @@ class ConvTranspose2d(Operator):
     padding: Number = 0
     groups: Number = 1
     initial: Literal["xavier", "bilinear"] = "xavier"
+
+    def weights(self, given: Shape) -> Number:
+        """k^2 * Cout / groups for each of its input's channels."""
+        return self.kernel * self.kernel * (self.channels // self.groups) * given.channels
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """`channels` x ((size - 1) * stride + kernel - 2 * padding) along each side."""

@@ -5,7 +5,7 @@ Source of the convention: the published table that budgetnet reproduces, see `te
 """
 
 from decimal import ROUND_FLOOR, Decimal
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 
 OPS_PER_MAC = 2
 GIGA = 10**9
@@ -13,6 +13,13 @@ MEGA = 10**6
 
 Number = Any
 """An int, or a NumPy integer array: every formula of budgetnet takes both, so one evaluation counts a whole grid."""
+
+Precision: TypeAlias = Literal["fp32", "fp16", "int8"]
+PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
+"""What dense networks compute in."""
+
+BYTES: Final[dict[Precision, int]] = {"fp32": 4, "fp16": 2, "int8": 1}
+"""Bytes that one number takes."""
 
 
 def operations(macs: Number, bias_adds: Number) -> Number:
@@ -23,6 +30,11 @@ def operations(macs: Number, bias_adds: Number) -> Number:
 def mega(value: float, digits: int = 1) -> str:
     """`157286400 -> '157.3'`: in millions, thousands separated."""
     return f"{value / MEGA:,.{digits}f}"
+
+
+def megabytes(value: float) -> str:
+    """`8847360 -> '8.847'`: bytes in 10^6."""
+    return mega(value, 3)
 
 
 def giga(value: float, digits: int = 3) -> str:

@@ -7,9 +7,10 @@ import pytest
 
 from budgetnet import count as counting
 from budgetnet import ops
-from budgetnet.count import NoRuleError, count
+from budgetnet.count import count
 from budgetnet.graph import GraphBuilder
 from budgetnet.networks import Candidate, mobilenet_fcn
+from budgetnet.ops import NoRuleError
 
 
 @pytest.mark.parametrize(

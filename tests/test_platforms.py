@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from budgetnet import platforms
 from budgetnet.errors import BudgetnetError, FileError
-from budgetnet.platforms import PRECISIONS
+from budgetnet.units import PRECISIONS
 
 SMALLEST = "name: Board\nengines: [{name: GPU, peak: {fp32: {value: 2, source: its data sheet}}}]\n"
 

@@ -6,17 +6,14 @@ clock and operations per clock, not read somewhere.
 
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from budgetnet import units, yaml_model, yaml_source
 from budgetnet.errors import BudgetnetError, did_you_mean, shorten
 from budgetnet.plugins import data_files
-
-Precision: TypeAlias = Literal["fp32", "fp16", "int8"]
-PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
-"""What dense networks compute in."""
+from budgetnet.units import PRECISIONS, Precision
 
 _TERA: Final = 1000 * units.GIGA
 # Built when first used: most commands read no platform, and building takes time at every start.
