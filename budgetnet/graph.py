@@ -10,7 +10,7 @@ from typing import final
 from budgetnet.ops import Crop, Input, Operator, Resize, Shape
 from budgetnet.units import Number
 
-SIZED_BY_ANOTHER = (Resize, Crop)
+SIZED_BY_ANOTHER = frozenset({Resize, Crop})
 """Operators whose second input is a reference: its size is taken, not its values."""
 
 
@@ -32,7 +32,7 @@ class Node:
     @property
     def sources(self) -> tuple[str, ...]:
         """The inputs whose values are read: the second one of a Resize or Crop only gives its size."""
-        return self.inputs[:1] if isinstance(self.op, SIZED_BY_ANOTHER) else self.inputs
+        return self.inputs[:1] if type(self.op) in SIZED_BY_ANOTHER else self.inputs
 
 
 @final
