@@ -79,19 +79,24 @@ def ops(
         bool,
         typer.Option("--verify", help="Also build the network and hold the count against fvcore's, layer by layer."),
     ] = False,
+    summary: Annotated[
+        bool,
+        typer.Option("--summary", help="Also what each layer sees, memory in MB, and where the operations go."),
+    ] = False,
 ) -> None:
     """Count the operations of one network, layer by layer.
 
     Example: budgetnet ops mobilenet-fcn depth_multiplier=0.5 classifier_kernel=7 classifier_depth=1024 --size 320x480
     """
-    from budgetnet import arguments, ops_report
+    from budgetnet import arguments, ops_report, summary_report
 
     words = parameters or []
     if "=" in network:  # the family was left out
         network, words = "mobilenet-fcn", [network, *words]
     candidate = arguments.candidate(network, words)
     height, width = arguments.size(size)
-    _show(ops_report.report(candidate, classes=classes, height=height, width=width), format)
+    reported = summary_report if summary else ops_report
+    _show(reported.report(candidate, classes=classes, height=height, width=width), format)
     if verify:
         from budgetnet.verify import verify_candidate
 

@@ -129,6 +129,50 @@ def test_ops_for_people(shell: Shell, format: str) -> None:
     ]  # fmt: skip
 
 
+def test_ops_summary_as_json_adds_to_what_is_there(shell: Shell) -> None:
+    plain = json.loads(shell("ops", *PUBLISHED, "--format", "json").out)
+    done = shell("ops", *PUBLISHED, "--summary", "--format", "json")
+    assert (done.code, done.err) == (0, "")
+    read = json.loads(done.out)
+    assert list(read) == [*plain, "memory", "kinds", "leading"]
+    assert all(read[key] == plain[key] for key in ("network", "parameters", "input", "total"))
+    added = ["kind", "share", "receptive_field", "stride"]
+    for layer, before in zip(read["layers"], plain["layers"], strict=True):
+        assert list(layer) == [*before, *added]
+        assert layer.items() >= {key: value for key, value in before.items() if key != "output_shape"}.items()
+    assert read["memory"]["peak_bytes"] == {"fp32": 7_372_800, "fp16": 3_686_400, "int8": 1_843_200}
+
+
+def test_ops_summary_as_csv_holds_the_layers_that_json_holds(shell: Shell) -> None:
+    layers = json.loads(shell("ops", "--summary", "--format", "json").out)["layers"]
+    rows = list(csv.DictReader(io.StringIO(shell("ops", "--summary", "--format", "csv").out)))
+    for row, layer in zip(rows, layers, strict=True):
+        assert [row.pop(side) for side in ("channels", "height", "width")] == [
+            str(n) for n in layer.pop("output_shape")
+        ]
+        assert row == {key: str(value) for key, value in layer.items()}
+
+
+@pytest.mark.parametrize("format", ["table", "markdown"])
+def test_ops_summary_for_people(shell: Shell, format: str) -> None:
+    done = shell("ops", *PUBLISHED, "--summary", "--format", format)
+    assert (done.code, done.err) == (0, "")
+    (row,) = [line for line in done.out.splitlines() if "conv1_pointwise/convolution" in line and "524,288" in line]
+    assert re.findall(r"[\d,.]+", row.partition("convolution")[2]) == [
+        "1024", "10", "15", "507", "32", "78.6", "157.3", "13.8", "524,288",
+    ]  # fmt: skip
+    assert "12 of 33 layers make 80 % of the operations" in done.out
+
+
+def test_ops_summary_with_verify_does_both(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = SimpleNamespace(agrees=True, summary=lambda: "both figures")
+    verify = SimpleNamespace(verify_candidate=lambda candidate, **given: checked)
+    monkeypatch.setitem(sys.modules, "budgetnet.verify", verify)
+    done = shell("ops", "--summary", "--verify")
+    assert (done.code, done.err) == (0, "both figures\n")
+    assert "layers make 80 % of the operations" in done.out
+
+
 def test_ops_without_a_word_takes_the_published_task(shell: Shell) -> None:
     assert shell("ops").out.startswith("mobilenet-fcn for 320 x 480 images, 7 classes\n")
     assert shell("ops").out == shell("ops", "mobilenet-fcn", "--classes", "7", "--size", "320x480").out
@@ -178,6 +222,7 @@ def test_ops_verify_ends_with_what_the_check_says(
             "Error: mobilenet-fcn has no parameter 'clasifier_kernel'; did you mean 'classifier_kernel'?",
         ),
         (["ops", "--size", "320"], "Error: --size: must be HEIGHTxWIDTH, such as 320x480, but got '320'"),
+        (["ops", "--summary", "depth_multiplier=0"], "Error: depth_multiplier: must be greater than 0, but got '0'"),
         (["ops", "--size", "31x480"], "Error: --size: sides must be 32 to 8192, but got '31x480'"),
         (
             ["plan", "urbn"],

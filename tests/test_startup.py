@@ -49,6 +49,7 @@ def loaded_by(folder: Path, *words: str, code: int = 0) -> set[str]:
         (["--version"], 0),
         (["search", "--help"], 0),
         (["ops"], 0),
+        (["ops", "--summary"], 0),
         (["plan", "parking", "--format", "json"], 0),
         (["plan", "urban"], 0),
         (["search", "impossible.yaml"], 1),
