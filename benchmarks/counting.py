@@ -219,4 +219,7 @@ def main(runs: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=5, help="how often everything is timed (default 5)")
-    main(parser.parse_args().runs)
+    given = parser.parse_args()
+    if given.runs < 1:
+        parser.error(f"--runs must be 1 or more, but got {given.runs}")
+    main(given.runs)
