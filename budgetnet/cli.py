@@ -120,13 +120,15 @@ def plan(
     """
     from budgetnet import files, formats, plan_report
     from budgetnet.plan import plan as make_plan
+    from budgetnet.plan_tables import Tables
     from budgetnet.scenario import load
 
     loaded = load(scenario)
     made = make_plan(loaded)
     folder = output or Path("reports") / loaded.name
-    written = files.write_all(folder, formats.files(plan_report.report(made), "markdown", "csv"))
-    _show(plan_report.report(made, every=every), format)
+    tables = Tables.of(made)
+    written = files.write_all(folder, formats.files(plan_report.report(made, tables=tables), "markdown", "csv"))
+    _show(plan_report.report(made, rows=None if every else plan_report.SHORT, tables=tables), format)
     typer.echo(f"Written: {printable(', '.join(map(str, written)))}", err=True)
 
 

@@ -1,20 +1,24 @@
 """Columns that several reports share, so that a figure reads the same everywhere."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from budgetnet import units
 from budgetnet.networks import family
 from budgetnet.report import Column
+
+if TYPE_CHECKING:  # the light commands know no scenario, and start the faster
+    from budgetnet.scenario import Scenario
 
 MEGA_OPS = Column(key="ops", heading="MOP", show=units.mega)
 MEGA_PARAMS = Column(key="params", heading="M params", show=lambda value: units.mega(value, 2))
 UTILISATION = Column(key="utilisation", heading="% of budget", show=units.percent)
 
 
-def parameter_columns(network: str, names: Sequence[str]) -> list[Column]:
-    """A column for each of a network's parameters."""
-    parameters = [family(network).parameter(name) for name in names]
+def parameter_columns(scenario: "Scenario", names: Sequence[str]) -> list[Column]:
+    """A column for each of these parameters of the scenario's networks."""
+    known = {p.name: p for choice in reversed(scenario.networks) for p in family(choice.family).parameters}
+    parameters = [known[name] for name in names]
     return [
         Column(key=p.name, heading=p.name.replace("_", " "), show=word, right=p.kind is not str) for p in parameters
     ]

@@ -72,15 +72,21 @@ class Count:
         """The cost of one part of the network (`stem`, `head`)."""
         return Cost.sum([layer.cost for layer in self.layers if layer.node.part == name])
 
+    def beside(self, name: str) -> Cost:
+        """The cost of all but one part of the network."""
+        return Cost.sum([layer.cost for layer in self.layers if layer.node.part != name])
+
 
 FREE = Cost()
 """No multiply-accumulates, no additions of a bias, no parameters."""
 
 
-def count(graph: Graph) -> Count:
-    """Counts a graph, per image. Raises NoRuleError for an operator without a rule."""
+def count(graph: Graph, *, without: str | None = None) -> Count:
+    """Counts a graph, or all of it but one part, per image. Raises NoRuleError for an operator without a rule."""
     layers = []
     for node, inputs in graph.input_shapes():
+        if node.part == without:
+            continue
         rule = RULES.get(type(node.op))
         if rule is None:
             raise NoRuleError(f"{type(node.op).__name__} has no counting rule (node {node.name!r})")

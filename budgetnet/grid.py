@@ -8,11 +8,11 @@ no more than the few stems there are.
 NumPy is imported only by what counts, so that plans of few candidates start at once.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 from budgetnet.count import Cost, Count, count
 from budgetnet.errors import BudgetnetError
@@ -23,6 +23,9 @@ from budgetnet.space import Space, complete_space
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+ONE_BY_ONE = 2_000
+"""Up to so many networks are counted one by one, which needs no NumPy and so starts at once."""
 
 LARGEST_COUNT = 2**62
 """Figures of a grid are 64-bit whole numbers; beyond this, sums of them could overflow."""
@@ -126,6 +129,25 @@ def count_block(block: Block, *, sizes: Sequence[Size], classes: Sequence[int]) 
         **numbers,
     )
     return Grid(block=block, sizes=tuple(sizes), classes=tuple(classes), graph=graph, count=count(graph))
+
+
+def part_costs(
+    block: Block, part: Literal["stem", "head"], *, sizes: Sequence[Size], classes: Sequence[int]
+) -> Iterator[Cost]:
+    """What one part of each network of a block costs, for every size and class count: the last of them fastest.
+
+    `head` is all that is not the stem. Few are counted one by one, more as a grid. Raises BudgetnetError.
+    """
+    if len(block) * len(sizes) * len(classes) <= ONE_BY_ONE:
+        candidates = [block.candidate(index) for index in range(len(block))]
+        for candidate, (height, width), number in product(candidates, sizes, classes):
+            graph = candidate.graph(classes=number, height=height, width=width)
+            yield count(graph).part("stem") if part == "stem" else count(graph, without="stem").total
+        return
+    grid = count_block(block, sizes=sizes, classes=classes)
+    cost = grid.count.part("stem") if part == "stem" else grid.count.beside("stem")
+    columns = (grid.full(getattr(cost, each.name)).reshape(-1).tolist() for each in fields(cost))
+    yield from (Cost(macs=macs, bias_adds=adds, params=params) for macs, adds, params in zip(*columns, strict=True))
 
 
 def count_each(candidates: Sequence[Candidate], *, sizes: Sequence[Size], classes: Sequence[int]) -> Cost:

@@ -1,188 +1,226 @@
 """Scenario -> what every candidate costs, which fit, with what headroom. Arithmetic only: no torch, and at once.
 
-Whether a candidate fits is decided in whole numbers: its operations per image against the largest whole number of
-operations that the budget allows per image. Floating-point figures are for reading.
+A few thousand choices are measured one by one. More are counted as whole grids (`survey`), and only those that matter
+are listed: same figures, same answers.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from math import floor, nextafter
-from typing import Any, final
+from itertools import product
+from math import floor, prod
+from typing import Any, Final, final
 
 from budgetnet import units
-from budgetnet.count import Cost, count
-from budgetnet.networks import Candidate, family
-from budgetnet.parameters import Value
+from budgetnet.demand import Demand, Limit, Planned
+from budgetnet.errors import BudgetnetError
+from budgetnet.grid import ONE_BY_ONE, Block, blocks
+from budgetnet.networks import Candidate
 from budgetnet.scenario import Scenario
-from budgetnet.space import candidates
+from budgetnet.space import LARGEST
 
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A candidate with its cost per image and how it stands to the scenario's budget.
-
-    `required_gops` and `headroom_gops` are in 10^9 operations per second; `max_fps` is the highest frame rate per
-    camera that fits, for the scenario's number of cameras.
-    """
-
-    candidate: Candidate
-    cost: Cost
-    stem: Cost
-    head: Cost
-    required_gops: float
-    utilisation: float
-    headroom_gops: float
-    max_fps: float
-    fits: bool
-
-    def record(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {
-            "parameters": self.candidate.parameters,
-            "macs": self.cost.macs,
-            "ops": self.cost.ops,
-            "params": self.cost.params,
-            "required_gops": self.required_gops,
-            "utilisation": self.utilisation,
-            "headroom_gops": self.headroom_gops,
-            "max_fps": self.max_fps,
-            "fits": self.fits,
-        }
+LISTED: Final = 10_000
+"""Of more choices than this, those nearest to the limits are listed: a third of them over, the others fitting."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All candidates of a scenario: those that fit first, each group from the most operations to the fewest.
+    """All choices of a scenario: a candidate, or one for each network where camera groups have their own.
 
-    `best` are those that fit and that no other one that fits equals or exceeds in every parameter. Without training
-    nobody knows which of them is best; whatever is not among them is smaller than one of them.
+    `candidates` holds those that fit first, each group from the most operations per second to the fewest; of more than
+    `LISTED` only those nearest to the limits. `total` is how many there are, `fit` how many of them fit, and `over` how
+    many break each limit. `best` are those that fit and that no other one that fits equals or exceeds in every
+    parameter. Without training nobody knows which of them is best; whatever is not among them is smaller than one of
+    them.
     """
 
     scenario: Scenario
     candidates: tuple[Planned, ...]
-
-    fitting: tuple[Planned, ...]
     best: tuple[Planned, ...]
+    total: int
+    fit: int
+    over: Mapping[Limit, int]
+    smallest: Planned
+
+    @property
+    def fitting(self) -> tuple[Planned, ...]:
+        """The listed ones that fit."""
+        return tuple(planned for planned in self.candidates if planned.fits)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every choice is listed."""
+        return len(self.candidates) == self.total
 
     @property
     def verdict(self) -> str:
         """One paragraph: how many fit, the largest that does, or what stands in the way."""
-        scenario, total = self.scenario, len(self.candidates)
-        per_image = f"{scenario.operations_limit:,} operations per image"
-        asked = (
-            f"{scenario.budget_gops:g} GOPS at {float(scenario.images_per_second):g} images per second ({per_image})"
-        )
-        if not self.fitting:
-            return self._impossible(asked)
-        largest = self.fitting[0]
+        if not self.fit:
+            return self._impossible()
+        largest = self.candidates[0]
         return (
-            f"{len(self.fitting)} of {total} candidates fit {asked}. The largest is {largest.candidate.label} with "
-            f"{largest.required_gops:.1f} GOPS, {units.percent(largest.utilisation)} % of the budget."
+            f"{self.fit:,} of {self.total:,} candidates fit {asked(self.scenario)}. The largest is {largest.label} "
+            f"with {largest.required_gops:.1f} GOPS, {units.percent(largest.utilisation)} % of the budget."
         )
 
-    def _impossible(self, asked: str) -> str:
-        scenario = self.scenario
-        smallest = min(self.candidates, key=lambda planned: planned.cost.ops)
-        cameras = floor(limit(scenario) / (smallest.cost.ops * Fraction(str(scenario.fps))))
-        could = f"{_cameras(cameras)} at {scenario.fps:g} fps, or " if cameras else ""
+    def _impossible(self) -> str:
         return (
-            f"Nothing fits: none of {len(self.candidates)} candidates fits {asked}. The binding limit is budget_gops: "
-            f"the smallest candidate, {smallest.candidate.label}, needs {units.gops(smallest.required_gops)} GOPS, "
-            f"{smallest.utilisation:.2f} times the budget. It would fit {could}{_cameras(scenario.cameras)} at "
-            f"{units.at_most(smallest.max_fps, 2)} fps."
-        )
+            f"Nothing fits: none of {self.total:,} candidates fits {asked(self.scenario)}. "
+            f"{self._obstacle()} {self._would_fit()}"
+        ).strip()
+
+    def _obstacle(self) -> str:
+        smallest = self.smallest
+        gops = f"needs {units.gops(smallest.required_gops)} GOPS"
+        reasons = {
+            "budget_gops": f"{gops}, {smallest.utilisation:.2f} times the budget",
+            "budget_mb": f"needs {smallest.memory_mb:,.3g} MB at {self.scenario.precision}",
+        }
+        limits = smallest.broken
+        what = "limit is" if len(limits) == 1 else "limits are"
+        needs = ", and ".join(reasons[limit] for limit in limits)
+        return f"The binding {what} {' and '.join(limits)}: the smallest candidate, {smallest.label}, {needs}."
+
+    def _would_fit(self) -> str:
+        """What the smallest candidate could do within the operations."""
+        scenario, smallest = self.scenario, self.smallest
+        if "budget_mb" in smallest.broken:
+            return ""
+        if len(scenario.groups) > 1:
+            return f"It would fit at {units.at_most(smallest.speed, 2)} times the frame rates."
+        (group,) = scenario.groups
+        cameras = floor(smallest.demand.available / (smallest.required / group.count))
+        could = f"{_cameras(cameras)} at {group.fps:g} fps, or " if cameras else ""
+        return f"It would fit {could}{_cameras(group.count)} at {units.at_most(smallest.max_fps, 2)} fps."
 
     def record(self) -> dict[str, Any]:
         """Plain data for JSON."""
         scenario = self.scenario
         return {
             "scenario": scenario.name,
-            "network": scenario.network,
+            "networks": {
+                choice.name: {"family": choice.family, "search_space": {k: list(v) for k, v in choice.space.items()}}
+                for choice in scenario.networks
+            },
             "classes": scenario.class_count,
-            "input": {"height": scenario.input.height, "width": scenario.input.width},
-            "cameras": scenario.cameras,
-            "fps": scenario.fps,
+            "groups": [
+                {
+                    "name": group.name,
+                    "count": group.count,
+                    "fps": group.fps,
+                    "height": group.height,
+                    "width": group.width,
+                    "network": scenario.networks[group.network].name,
+                }
+                for group in scenario.groups
+            ],
             "budget_gops": scenario.budget_gops,
+            "contention": scenario.contention,
+            "reserve": scenario.reserve,
+            "available_gops": float(scenario.available / units.GIGA),
+            "budget_mb": scenario.budget_mb,
+            "precision": scenario.precision,
             "images_per_second": float(scenario.images_per_second),
-            "operations_limit": scenario.operations_limit,
-            "fitting": len(self.fitting),
+            "total": self.total,
+            "fitting": self.fit,
+            "over": dict(self.over),
             "verdict": self.verdict,
-            "best": [planned.candidate.parameters for planned in self.best],
+            "best": [_choice(planned) for planned in self.best],
             "candidates": [planned.record() for planned in self.candidates],
         }
 
 
+def _choice(planned: Planned) -> dict[str, Any]:
+    record = planned.record()
+    return dict(record.get("parameters") or record["networks"])
+
+
 def plan(scenario: Scenario) -> Plan:
     """Counts every candidate of the scenario's space. Raises BudgetnetError where the space is too large."""
-    planned = [measure(scenario, candidate) for candidate in candidates(scenario.network, scenario.search_space)]
-    planned.sort(key=lambda each: (not each.fits, -each.cost.ops, each.candidate.label))
-    fitting = tuple(each for each in planned if each.fits)
-    best = tuple(each for each in fitting if not any(_exceeds(other, each) for other in fitting))
-    return Plan(scenario=scenario, candidates=tuple(planned), fitting=fitting, best=best)
+    demand = Demand(scenario)
+    spaces = [blocks(choice.family, choice.search_space) for choice in scenario.networks]
+    total = prod(sum(map(len, space)) for space in spaces)
+    if total > LARGEST:
+        raise BudgetnetError(f"search_space: must hold {LARGEST:,} choices of networks or fewer, but got {total:,}")
+    if total > ONE_BY_ONE:
+        from budgetnet.survey import survey
+
+        found = survey(demand, spaces, listed=LISTED)
+        return Plan(
+            scenario=scenario,
+            candidates=found.listed,
+            best=found.best,
+            total=found.total,
+            fit=found.fit,
+            over=found.over,
+            smallest=found.smallest,
+        )
+    return _one_by_one(demand, spaces)
 
 
-def measure(scenario: Scenario, candidate: Candidate) -> Planned:
-    """What one candidate costs in a scenario, and whether it fits."""
-    graph = candidate.graph(classes=scenario.class_count, height=scenario.input.height, width=scenario.input.width)
-    counted = count(graph)
-    ops = counted.total.ops
-    required = ops * scenario.images_per_second
-    budget = limit(scenario)
-    return Planned(
-        candidate=candidate,
-        cost=counted.total,
-        stem=counted.part("stem"),
-        head=counted.part("head"),
-        required_gops=float(required / units.GIGA),
-        utilisation=float(required / budget),
-        headroom_gops=float((budget - required) / units.GIGA),
-        max_fps=_at_most(budget / (ops * scenario.cameras)),
-        fits=ops <= scenario.operations_limit,
+def _one_by_one(demand: Demand, spaces: Sequence[Sequence[Block]]) -> Plan:
+    planned: list[Planned] = []
+    best: list[Planned] = []
+    for combination in product(*spaces):
+        shape = [length for block in combination for length in block.shape]
+        several = [demand.measure(chosen) for chosen in _choices(combination)]
+        planned += several
+        tops = maximal([each.fits for each in several], shape)
+        best += (each for each, top in zip(several, tops, strict=True) if top)
+    order = sorted(planned, key=lambda each: (not each.fits, -each.required))
+    limits = Counter(limit for each in planned for limit in each.broken)
+    return Plan(
+        scenario=demand.scenario,
+        candidates=tuple(order),
+        best=tuple(sorted(best, key=lambda each: -each.required)),
+        total=len(order),
+        fit=sum(each.fits for each in order),
+        over=dict(sorted(limits.items())),
+        smallest=min(order, key=lambda each: (len(each.broken), each.required)),
     )
 
 
-def limit(scenario: Scenario) -> Fraction:
-    """The budget in operations per second, exactly as written in the file."""
-    return Fraction(str(scenario.budget_gops)) * units.GIGA
+def _choices(combination: Sequence[Block]) -> Iterator[tuple[Candidate, ...]]:
+    """Every choice out of one block for each network, the last fastest."""
+    return product(*([block.candidate(index) for index in range(len(block))] for block in combination))
 
 
-def _at_most(exact: Fraction) -> float:
-    """The largest float that is no larger, so that an answer never promises more than fits."""
-    value = float(exact)
-    return value if Fraction(value) <= exact else nextafter(value, 0.0)
+def maximal(fits: Sequence[bool], shape: Sequence[int]) -> list[bool]:
+    """Which places of a grid fit while no other place that fits is as far or farther along every axis.
+
+    The last axis is the fastest.
+    """
+    beyond = list(fits)  # whether this place or one beyond it fits
+    strictly = [False] * len(fits)
+    step = 1
+    for length in reversed(shape):
+        for place in range(len(fits) - step - 1, -1, -1):
+            if place // step % length < length - 1 and beyond[place + step]:
+                beyond[place] = True
+        step *= length
+    step = 1
+    for length in reversed(shape):
+        for place in range(len(fits) - step):
+            if place // step % length < length - 1 and beyond[place + step]:
+                strictly[place] = True
+        step *= length
+    return [fit and not other for fit, other in zip(fits, strictly, strict=True)]
+
+
+def measure(scenario: Scenario, *candidates: Candidate) -> Planned:
+    """What a choice costs in a scenario, one candidate for each of its networks, and whether it fits."""
+    return Demand(scenario).measure(candidates)
+
+
+def asked(scenario: Scenario) -> str:
+    """The task in short: `70 GOPS at 60 images per second (1,166,666,666 operations per image)`."""
+    rate = float(scenario.images_per_second)
+    per_image = f" ({scenario.operations_limit:,} operations per image)" if len(scenario.groups) == 1 else ""
+    has = float(scenario.available / units.GIGA)
+    memory = f" and {scenario.budget_mb:g} MB at {scenario.precision}" if scenario.budget_mb else ""
+    return f"{has:g} GOPS{memory} at {rate:g} images per second{per_image}"
 
 
 def _cameras(number: int) -> str:
     return units.counted(number, "camera", "cameras")
-
-
-def _exceeds(other: Planned, planned: Planned) -> bool:
-    """Whether `other` is another candidate that is as large or larger in every number, and equal in every word."""
-    mine, theirs = planned.candidate.parameters, other.candidate.parameters
-    if mine == theirs or mine.keys() != theirs.keys():
-        return False
-    return all(_no_smaller(theirs[name], mine[name]) for name in mine)
-
-
-def _no_smaller(theirs: Value, mine: Value) -> bool:
-    if isinstance(theirs, str) or isinstance(mine, str):
-        return theirs == mine
-    return theirs >= mine
-
-
-def part_of(scenario: Scenario, part: str) -> list[str]:
-    """Names of the parameters in the scenario's space that belong to the stem or to the head, in the declared order."""
-    chosen = family(scenario.network)
-    return [name for name in scenario.space if chosen.parameter(name).part == part]
-
-
-def distinct(planned: Sequence[Planned], names: Sequence[str]) -> dict[tuple[Value | None, ...], Planned]:
-    """One candidate for each combination of the named parameters, smallest values first."""
-    found: dict[tuple[Value | None, ...], Planned] = {}
-    for each in planned:
-        parameters = each.candidate.parameters
-        found.setdefault(tuple(parameters.get(name) for name in names), each)
-    return dict(sorted(found.items(), key=lambda item: [(str(type(value)), value) for value in item[0]]))

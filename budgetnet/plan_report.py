@@ -1,143 +1,111 @@
-"""A plan as a report: stem table, head table, candidate table, the best that fit, the verdict."""
-
-from collections.abc import Sequence
-from typing import Any
+"""A plan as a report: what was asked, each camera group's share, stems, heads, candidates, the best, the verdict."""
 
 from budgetnet import units
-from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, UTILISATION, parameter_columns, word
-from budgetnet.parameters import Value
-from budgetnet.plan import Plan, Planned, distinct, part_of
+from budgetnet.demand import Planned
+from budgetnet.plan import Plan
+from budgetnet.plan_tables import Tables, candidate_table, group_table, inputs, own_classes
 from budgetnet.platforms import load as load_platform
-from budgetnet.report import Block, Column, Report, Table, Text
+from budgetnet.report import Block, Report, Table, Text
+from budgetnet.scenario import Scenario
 
 SHORT = 8
 """How many candidates the short table shows of those that fit, and half as many of those that do not."""
 
-GOPS = Column(key="required_gops", heading="GOPS", show=units.gops)
-BUDGET_COLUMNS = (
-    GOPS,
-    UTILISATION,
-    Column(key="headroom_gops", heading="headroom GOPS", show=units.gops),
-    Column(key="max_fps", heading="max fps", show=units.at_most),
-    Column(key="fits", heading="fits", show=lambda value: "yes" if value else "no", right=False),
-)
-SHORT_COLUMNS = (
-    MEGA_OPS,
-    MEGA_PARAMS,
-    *BUDGET_COLUMNS,
-)
-EXACT_COLUMNS = (
-    Column(key="macs", heading="MACs"),
-    Column(key="ops", heading="operations"),
-    Column(key="params", heading="parameters"),
-    *BUDGET_COLUMNS,
-)
+LONG = 400
+"""How many the long one shows of those that fit, and half as many of those that do not. CSV holds all."""
 
 
-def report(plan: Plan, *, every: bool = True) -> Report:
-    """The plan for people and machines. With `every=False` people see only the candidates nearest to the limit."""
-    scenario = plan.scenario
-    complete = candidate_table("plan-candidates", "Candidates", plan, plan.candidates, exact=True)
-    short = plan.candidates if every else _nearest(plan)
-    hidden = len(plan.candidates) - len(short)
-    title = f"Candidates nearest to the limit ({hidden} more in the report)" if hidden else "Candidates"
+def report(plan: Plan, *, rows: int | None = LONG, tables: Tables | None = None) -> Report:
+    """The plan for people and machines. People see the candidates nearest to the limit: `rows` of those that fit, and
+    half as many of those that do not; all with None. With fewer than `LONG` they see the scenario's class count only.
+
+    `tables` are the plan's, where they were made before.
+    """
+    full = tables or Tables.of(plan)
+    shown = plan.candidates if rows is None else _nearest(plan, rows)
+    heads = full.heads
+    if heads and rows is not None and rows < LONG:
+        heads = own_classes(heads, plan.scenario)
     blocks: list[Block] = [Text(text=line) for line in _about(plan)]
-    blocks += [stem_table(plan), head_table(plan), candidate_table("plan-candidates", title, plan, short)]
+    if len(plan.scenario.groups) > 1:
+        blocks.append(group_table(plan, plan.candidates[0] if plan.fit else plan.smallest))
+    blocks += [full.stems, *([heads] if heads else [])]
+    blocks.append(candidate_table("plan-candidates", _title(plan, len(shown)), plan, shown))
     if plan.best:
-        largest = "Best candidates that fit (none that fits is as large in every parameter)"
-        blocks.append(candidate_table("plan-best", largest, plan, plan.best))
+        blocks.append(_best(plan, rows))
     blocks.append(Text(text=f"Verdict: {plan.verdict}"))
     return Report(
         key="plan",
-        title=f"Plan of scenario {scenario.name}",
+        title=f"Plan of scenario {plan.scenario.name}",
         blocks=blocks,
-        tables=[complete, stem_table(plan), head_table(plan)],
+        tables=full.all,
         record=plan.record(),
+        inputs=inputs(plan),
     )
 
 
-def stem_table(plan: Plan) -> Table:
-    """What the stem alone costs, for every combination of its parameters."""
-    names = part_of(plan.scenario, "stem")
-    rows = [
-        {
-            **dict(zip(names, key, strict=True)),
-            "macs": planned.stem.macs,
-            "ops": planned.stem.ops,
-            "params": planned.stem.params,
-            "required_gops": float(planned.stem.ops * plan.scenario.images_per_second / units.GIGA),
-            "share": planned.stem.ops / plan.scenario.operations_limit if plan.scenario.operations_limit else None,
-        }
-        for key, planned in distinct(plan.candidates, names).items()
-    ]
-    columns = [
-        *parameter_columns(plan.scenario.network, names),
-        Column(key="macs", heading="MACs"),
-        Column(key="ops", heading="operations"),
-        Column(key="params", heading="parameters"),
-        GOPS,
-        Column(key="share", heading="% of budget", show=units.percent),
-    ]
-    return Table(key="plan-stem", title="Stem: operations per image", columns=columns, rows=rows)
+def _title(plan: Plan, shown: int) -> str:
+    hidden = len(plan.candidates) - shown
+    where = f"{hidden:,} more in the report" if hidden else ""
+    if not plan.complete:
+        where = f"{len(plan.candidates):,} of {plan.total:,} in the report"
+    return f"Candidates nearest to the limit ({where})" if where else "Candidates"
 
 
-def head_table(plan: Plan) -> Table:
-    """What the head alone costs: a row per head (and stem's other choices), a column per value of the stem's first
-    number.
-    """
-    across, *others = part_of(plan.scenario, "stem")
-    names = [*others, *part_of(plan.scenario, "head")]
-    wide = sorted({planned.candidate.parameters[across] for planned in plan.candidates}, key=_order)
-    cells = distinct(plan.candidates, [*names, across])
-    rows: dict[tuple[Value | None, ...], dict[str, Any]] = {}
-    for (*key, value), planned in cells.items():
-        row = rows.setdefault(tuple(key), dict(zip(names, key, strict=True)))
-        row[f"ops_at_{across}_{value}"] = planned.head.ops
-    columns = [
-        *parameter_columns(plan.scenario.network, _varied(plan, names)),
-        *(Column(key=f"ops_at_{across}_{value}", heading=f"MOP at {word(value)}", show=units.mega) for value in wide),
-    ]
-    return Table(
-        key="plan-head",
-        title=f"Head: mega-operations per image, by {across}",
-        columns=columns,
-        rows=list(rows.values()),
-    )
+def _best(plan: Plan, rows: int | None) -> Table:
+    shown = plan.best if rows is None else plan.best[: 2 * rows]
+    hidden = len(plan.best) - len(shown)
+    more = f"; {hidden:,} more" if hidden else ""
+    title = f"Best candidates that fit (none that fits is as large in every parameter{more})"
+    return candidate_table("plan-best", title, plan, shown)
 
 
-def candidate_table(key: str, title: str, plan: Plan, chosen: Sequence[Planned], *, exact: bool = False) -> Table:
-    """Candidates with what they need of the budget: every parameter and whole numbers, or what people compare them
-    by.
-    """
-    names = [*part_of(plan.scenario, "stem"), *part_of(plan.scenario, "head")]
-    best = {planned.candidate for planned in plan.best}
-    rows = [
-        {**planned.candidate.parameters, **planned.record(), "best": planned.candidate in best} for planned in chosen
-    ]
-    columns = [
-        *parameter_columns(plan.scenario.network, names if exact else _varied(plan, names)),
-        *(EXACT_COLUMNS if exact else SHORT_COLUMNS),
-    ]
-    return Table(key=key, title=title, columns=columns, rows=rows, marked=lambda row: bool(row["best"]))
-
-
-def _nearest(plan: Plan) -> list[Planned]:
+def _nearest(plan: Plan, rows: int) -> list[Planned]:
     over = [planned for planned in plan.candidates if not planned.fits]
-    return [*plan.fitting[:SHORT], *over[-SHORT // 2 :]]
+    return [*plan.fitting[:rows], *over[-(rows // 2) :]]
 
 
 def _about(plan: Plan) -> list[str]:
     scenario = plan.scenario
-    rate = float(scenario.images_per_second)
     lines = [scenario.description] if scenario.description else []
-    cameras = units.counted(scenario.cameras, "camera", "cameras")
     lines.append(
-        f"{cameras} x {scenario.fps:g} fps = {rate:g} images per second of "
-        f"{scenario.input.height} x {scenario.input.width} pixels, {scenario.class_count} classes, {scenario.network}. "
-        f"Budget {scenario.budget_gops:g} GOPS = {scenario.operations_limit:,} operations per image. "
+        f"{_cameras(scenario)}, {scenario.class_count} classes, "
+        f"{', '.join(dict.fromkeys(choice.family for choice in scenario.networks))}. {_budget(scenario)} "
         "One operation is one multiplication or one addition."
     )
+    lines += _memory(scenario)
     return [*lines, *_platform_lines(plan)]
+
+
+def _cameras(scenario: Scenario) -> str:
+    told = []
+    for group in scenario.groups:
+        cameras = units.counted(group.count, "camera", "cameras")
+        name = f"{group.name}: " if len(scenario.groups) > 1 else ""
+        rate = f"{float(group.images_per_second):g} images per second of {group.height} x {group.width} pixels"
+        told.append(f"{name}{cameras} x {group.fps:g} fps = {rate}")
+    together = f"; together {float(scenario.images_per_second):g} images per second" if len(told) > 1 else ""
+    return "; ".join(told) + together
+
+
+def _budget(scenario: Scenario) -> str:
+    said = f"Budget {scenario.budget_gops:g} GOPS"
+    if scenario.reserve:
+        said += f" less a reserve of {100 * scenario.reserve:g} % for other work"
+    if scenario.contention != 1:
+        said += f", contention factor {scenario.contention:g} on what networks need"
+    if len(scenario.groups) == 1:
+        said += f" = {scenario.operations_limit:,} operations per image"
+    return f"{said}."
+
+
+def _memory(scenario: Scenario) -> list[str]:
+    if scenario.budget_mb is None:
+        return []
+    return [
+        f"Memory {scenario.budget_mb:g} MB (10^6 bytes) at {scenario.precision} for the weights of every network and "
+        "the live activations of one image at a time."
+    ]
 
 
 def _platform_lines(plan: Plan) -> list[str]:
@@ -145,12 +113,3 @@ def _platform_lines(plan: Plan) -> list[str]:
         return []
     platform = load_platform(plan.scenario.platform)
     return [platform.summary(plan.scenario.budget_gops)]
-
-
-def _varied(plan: Plan, names: Sequence[str]) -> list[str]:
-    """Those parameters that not all candidates share."""
-    return [name for name in names if len({planned.candidate.parameters.get(name) for planned in plan.candidates}) > 1]
-
-
-def _order(value: Value) -> tuple[str, Value]:
-    return type(value).__name__, value

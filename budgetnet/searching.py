@@ -14,8 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from budgetnet import files, formats, units
 from budgetnet.datasets import Dataset
 from budgetnet.datasets import load as load_dataset
+from budgetnet.errors import BudgetnetError
 from budgetnet.formats.table import show
-from budgetnet.plan import Plan
+from budgetnet.plan import LISTED, Plan
 from budgetnet.provenance import provenance
 from budgetnet.report import Report, Text
 from budgetnet.results import Scores, Step
@@ -33,6 +34,7 @@ def run_search(
     from budgetnet.training.machine import device
 
     scenario = plan.scenario
+    require_one_network(plan)
     deadline = None if timeout is None else time.monotonic() + timeout
     screen.print(plan.verdict, highlight=False)
     dataset = _read(scenario)
@@ -52,6 +54,17 @@ def run_search(
         )
     write(outcome, guess(dataset), {**_asked(scenario, trials, timeout), **settings}, folder, screen)
     return outcome
+
+
+def require_one_network(plan: Plan) -> None:
+    """Raises BudgetnetError where a plan is more than a search can go through."""
+    networks = plan.scenario.networks
+    if len(networks) > 1:
+        rule = "search: must be of a scenario whose camera groups share one network"
+        raise BudgetnetError(f"{rule}, but got {', '.join(choice.name for choice in networks)}")
+    if not plan.complete:
+        rule = f"search: search_space must hold {LISTED:,} candidates or fewer"
+        raise BudgetnetError(f"{rule}, but got {plan.total:,}; plan tells which of them matter")
 
 
 def settings_of(scenario: Scenario, dataset: Dataset) -> dict[str, Any]:
@@ -96,8 +109,8 @@ def _read(scenario: Scenario) -> Dataset:
         return load_dataset(
             scenario.dataset,
             classes=scenario.classes,
-            height=scenario.input.height,
-            width=scenario.input.width,
+            height=scenario.image.height,
+            width=scenario.image.width,
             progress=lambda done, total: bars.update(task, completed=done, total=total),
         )
 

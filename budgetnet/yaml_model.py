@@ -39,6 +39,7 @@ _RULES = {
     "greater_than": "must be greater than {gt:.10g}",
     "greater_than_equal": "must be {ge:.10g} or more",
     "int_type": "must be a whole number",
+    "literal_error": "must be {expected}",
     "less_than": "must be less than {lt:.10g}",
     "less_than_equal": "must be {le:.10g} or less",
     "model_type": "must be a mapping",

@@ -256,7 +256,7 @@ def every_figure(table: Table) -> list[list[str]]:
 
 @pytest.mark.parametrize("width", [40, 60, 120, 200])
 def test_every_figure_of_a_plan_is_on_the_screen(width: int) -> None:
-    report = plan_report.report(plan(scenario.load("parking")), every=False)
+    report = plan_report.report(plan(scenario.load("parking")), rows=plan_report.SHORT)
     console = Console(file=io.StringIO(), width=width, color_system=None)
     terminal.show(report, console)
     assert isinstance(console.file, io.StringIO)

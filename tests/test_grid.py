@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from budgetnet.errors import BudgetnetError
 from budgetnet.grid import Block, Grid, blocks, count_block, count_each
 from budgetnet.networks import Candidate, family
 from budgetnet.parameters import Parameter, Value
-from budgetnet.space import candidates
+from budgetnet.space import complete_space
 
 FIGURES = ("macs", "bias_adds", "params", "ops")
 
@@ -97,9 +98,12 @@ def assert_equal(grid: Grid, figures: Cost, place: Sequence[int], alone: Cost) -
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(spaces())
 def test_blocks_hold_every_candidate_of_the_space_once(space: tuple[str, dict[str, tuple[Value, ...]]]) -> None:
+    network, given_values = space
     listed = [block.candidate(index) for block in blocks(*space) for index in range(len(block))]
     assert len(listed) == len(set(listed))
-    assert set(listed) == set(candidates(*space))
+    full = complete_space(network, given_values)
+    combinations = (dict(zip(full, values, strict=True)) for values in product(*full.values()))
+    assert set(listed) == {Candidate.of(network, values) for values in combinations}
 
 
 def test_block_knows_its_axes_in_ascending_order() -> None:

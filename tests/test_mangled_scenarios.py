@@ -236,8 +236,8 @@ MANGLED: dict[str, str | bytes] = {
     "search space with a hole": swap("[0.25, 0.5]", "[0.25, , 0.5]"),
     "search space with nothing": swap("[0.25, 0.5]", "[0.25, null]"),
     "search space empty": swap("[0.25, 0.5]", "[]"),
-    "search space too large": swap("classifier_kernel: 7", f"classifier_kernel: {list(range(1, 100, 2))}").replace(
-        "[0.25, 0.5]", str([n / 100 for n in range(1, 1000)])
+    "search space too large": swap("classifier_kernel: 7", "classifier_kernel: {from: 1, to: 255, step: 1}").replace(
+        "[0.25, 0.5]", "{from: 0.001, to: 64, step: 0.001}"
     ),
     # names
     "name leads out of the folder": swap("urban", "../../etc/passwd"),

@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budgetnet import formats, plan_report, scenario, units
-from budgetnet.plan import Plan, Planned, distinct, limit, part_of, plan
+from budgetnet.count import count
+from budgetnet.demand import Planned
+from budgetnet.networks import Candidate
+from budgetnet.plan import Plan, plan
 from budgetnet.report import Column, Report, Table, Text
 from budgetnet.scenario import InputSize, Scenario
 
@@ -70,12 +73,14 @@ def impossible() -> Plan:
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(scenarios())
 def test_figures_of_a_candidate_agree(asked: Scenario) -> None:
-    budget = limit(asked)
+    budget = asked.available
     for planned in plan(asked).candidates:
         required = planned.cost.ops * asked.images_per_second
         assert planned.fits == (planned.cost.ops <= asked.operations_limit) == (required <= budget)
-        assert planned.cost.ops == planned.stem.ops + planned.head.ops == 2 * planned.cost.macs + planned.cost.bias_adds
-        assert planned.cost.params == planned.stem.params + planned.head.params
+        (figures,) = planned.figures
+        assert planned.cost.ops == figures.stem.ops + figures.head.ops
+        assert planned.cost.ops == 2 * planned.cost.macs + planned.cost.bias_adds
+        assert planned.params == figures.stem.params + figures.head.params
         assert planned.required_gops == float(required / units.GIGA)
         assert planned.headroom_gops + planned.required_gops == pytest.approx(asked.budget_gops)
         assert planned.utilisation == pytest.approx(planned.required_gops / asked.budget_gops)
@@ -85,7 +90,7 @@ def test_figures_of_a_candidate_agree(asked: Scenario) -> None:
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(scenarios())
 def test_highest_frame_rate_fits_and_none_above_does(asked: Scenario) -> None:
-    budget = limit(asked)
+    budget = asked.available
     for planned in plan(asked).candidates:
         per_frame = planned.cost.ops * asked.cameras
         assert Fraction(planned.max_fps) * per_frame <= budget
@@ -129,7 +134,7 @@ def test_budget_that_is_met_exactly_fits_and_one_operation_less_does_not() -> No
     exact = 1_139_482_650 * 80
     for ops, fits in ((exact + 1, True), (exact, True), (exact - 1, False)):
         (only,) = plan(make(budget_gops=ops / 1e9, **asked)).candidates
-        assert limit(make(budget_gops=ops / 1e9)) == ops
+        assert make(budget_gops=ops / 1e9).available == ops
         assert only.fits is fits
         assert (only.max_fps >= 20) is fits
 
@@ -219,13 +224,14 @@ def test_blocks_come_in_order(made: Plan) -> None:
 
 
 def test_candidate_table_for_machines_holds_every_candidate_exactly(made: Plan) -> None:
-    found = table(plan_report.report(made, every=False), "plan-candidates")
+    found = table(plan_report.report(made, rows=plan_report.SHORT), "plan-candidates")
     assert len(found.rows) == len(made.candidates)
     for row, planned in zip(found.rows, made.candidates, strict=True):
         assert {name: row[name] for name in planned.candidate.parameters} == planned.candidate.parameters
-        assert {key: row[key] for key in planned.record() if key != "parameters"} == {
-            key: value for key, value in planned.record().items() if key != "parameters"
-        }
+        shared = row.keys() & planned.record().keys()
+        assert shared >= {"macs", "ops", "params", "required_gops", "utilisation", "headroom_gops", "max_fps", "fits"}
+        assert all(row[key] == planned.record()[key] for key in shared)
+        assert row["memory_mb"] == (planned.weight_bytes + planned.peak_bytes) / 1e6
     keys = {each.key for each in found.columns}
     assert keys >= {*made.candidates[0].candidate.parameters, "macs", "ops", "params", "max_fps", "fits"}
 
@@ -233,23 +239,36 @@ def test_candidate_table_for_machines_holds_every_candidate_exactly(made: Plan) 
 def test_stem_and_head_of_every_candidate_stand_in_their_tables(made: Plan) -> None:
     report = plan_report.report(made)
     stems, heads = table(report, "plan-stem").rows, table(report, "plan-head").rows
-    stem_names = part_of(made.scenario, "stem")
-    across, *others = stem_names
-    head_names = [*others, *part_of(made.scenario, "head")]
+    stem_names = ["depth_multiplier", "final_endpoint"]
+    head_names = ["final_endpoint", "head", "classifier_kernel", "classifier_depth"]
     for planned in made.candidates:
-        chosen = planned.candidate.parameters
+        chosen = {**planned.candidate.parameters, "classes": made.scenario.class_count}
         (stem,) = [row for row in stems if all(row[name] == chosen[name] for name in stem_names)]
-        (head,) = [row for row in heads if all(row[name] == chosen.get(name) for name in head_names)]
-        assert stem["ops"] + head[f"ops_at_{across}_{chosen[across]}"] == planned.cost.ops
+        (head,) = [row for row in heads if all(row[name] == chosen[name] for name in [*head_names, "classes"])]
+        assert stem["ops"] + head[f"ops_at_{chosen['depth_multiplier']}"] == planned.cost.ops
         assert stem["required_gops"] == pytest.approx(stem["ops"] * made.scenario.images_per_second / 1e9)
-    assert len(stems) == len(distinct(made.candidates, stem_names))
-    assert len(heads) == len(distinct(made.candidates, head_names))
+        assert stem["utilisation"] == pytest.approx(stem["required_gops"] / made.scenario.budget_gops)
+    listed = [planned.candidate.parameters for planned in made.candidates]
+    assert len(stems) == len({tuple(chosen[name] for name in stem_names) for chosen in listed})
+    counts = {row["classes"] for row in heads}
+    assert counts >= {2, 7, 11, 19, made.scenario.class_count}
+    different = {tuple(chosen[name] for name in head_names) for chosen in listed}
+    assert len(heads) == len(different) * len(counts)
+
+
+def test_head_table_counts_heads_for_each_number_of_classes(parking: Plan) -> None:
+    for row in table(plan_report.report(parking), "plan-head").rows[::7]:
+        values = {name: row[name] for name in ("final_endpoint", "head", "classifier_kernel", "classifier_depth")}
+        candidate = Candidate.of("mobilenet-fcn", {**values, "depth_multiplier": 0.75})
+        assert (
+            row["ops_at_0.75"] == count(candidate.graph(classes=row["classes"], height=320, width=480)).part("head").ops
+        )
 
 
 def test_short_table_holds_those_nearest_to_the_limit(parking: Plan) -> None:
     (short,) = [
         block
-        for block in plan_report.report(parking, every=False).blocks
+        for block in plan_report.report(parking, rows=plan_report.SHORT).blocks
         if isinstance(block, Table) and block.key == "plan-candidates"
     ]
     assert short.title == "Candidates nearest to the limit (60 more in the report)"
@@ -282,7 +301,7 @@ def test_cells_as_people_read_them(parking: Plan) -> None:
 
 
 def test_impossible_plan_is_reported_too(impossible: Plan) -> None:
-    report = plan_report.report(impossible, every=False)
+    report = plan_report.report(impossible, rows=plan_report.SHORT)
     assert all(block.key != "plan-best" for block in report.blocks if isinstance(block, Table))
     assert "The binding limit is budget_gops" in formats.text(report, "markdown")
 

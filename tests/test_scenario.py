@@ -153,11 +153,11 @@ def test_operations_limit_is_the_largest_whole_number_within_the_budget(
         ("name: a.", "name: must be a name that every system takes for a folder, but got 'a.'"),
         ("name: 7", "name: must be a text, but got 7"),
         ("description: [a]", "description: must be a text, but got ['a']"),
-        ("cameras: four", "cameras: must be a whole number, but got 'four'"),
-        ("cameras: '4'", "cameras: must be a whole number, but got '4'"),
-        ("cameras: 4.0", "cameras: must be a whole number, but got 4.0"),
-        ("cameras: true", "cameras: must be a whole number, but got true"),
-        ("cameras:", "cameras: must be a whole number, but got nothing"),
+        ("cameras: four", "cameras: must be a whole number or a list of camera groups, but got 'four'"),
+        ("cameras: '4'", "cameras: must be a whole number or a list of camera groups, but got '4'"),
+        ("cameras: 4.0", "cameras: must be a whole number or a list of camera groups, but got 4.0"),
+        ("cameras: true", "cameras: must be a whole number or a list of camera groups, but got true"),
+        ("cameras:", "cameras: must be a whole number or a list of camera groups, but got nothing"),
         ("cameras: 0", "cameras: must be 1 or more, but got 0"),
         ("cameras: 1001", "cameras: must be 1000 or less, but got 1001"),
         ("fps: 0", "fps: must be greater than 0, but got 0"),
@@ -259,8 +259,8 @@ def test_broken_rule(tmp_path: Path, line: str, expected: str) -> None:
 
 
 def test_search_space_that_is_too_large(tmp_path: Path) -> None:
-    listed = list(range(1, 100, 2))
-    line = f"search_space: {{classifier_kernel: {listed}, classifier_depth: {list(range(1, 1000))}}}"
+    ranges = "classifier_kernel: {from: 1, to: 255, step: 1}, classifier_depth: {from: 1, to: 9999, step: 1}"
+    line = f"search_space: {{{ranges}}}"
     (message,) = messages(tmp_path, with_line(line))
     assert f"search_space: must hold {LARGEST:,} candidates or fewer, but got " in message
 
@@ -297,7 +297,7 @@ minimum_mean_iou: *a
     assert [message.rpartition(", but got ")[0] or message for message in found] == [
         f"1: name: {PLAIN_NAME}",
         "2: camras: unknown field; did you mean 'cameras'?",
-        "3: cameras: must be a whole number",
+        "3: cameras: must be a whole number or a list of camera groups",
         "4: fps: must be greater than 0",
         "5: fps: must be given once",
         "6: classes[1]: must be named once",

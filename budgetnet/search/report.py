@@ -7,6 +7,7 @@ import pandas as pd
 
 from budgetnet import units
 from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, UTILISATION, parameter_columns, word
+from budgetnet.plan import measure
 from budgetnet.report import Block, Column, Picture, Report, Table, Text
 from budgetnet.results import Result, Scores
 from budgetnet.search.pareto import dominator, front
@@ -186,7 +187,7 @@ def _row(summary: Summary, trial: Trial) -> dict[str, Any]:
     row |= {f"iou_{name}": value for name, value in result.scores.iou.items()}
     return row | {
         "images_per_second": values[1],
-        "utilisation": float(summary.plan.scenario.images_per_second) / values[1],
+        "utilisation": measure(summary.plan.scenario, trial.candidate).utilisation,
     }
 
 
@@ -206,7 +207,7 @@ def _trial_table(key: str, title: str, summary: Summary, trials: Sequence[Trial]
 def _parameter_columns(summary: Summary, *, every: bool) -> list[Column]:
     scenario = summary.plan.scenario
     names = [name for name, values in scenario.space.items() if every or len(values) > 1]
-    return parameter_columns(scenario.network, names)
+    return parameter_columns(scenario, names)
 
 
 def _class_table(summary: Summary) -> Table:
@@ -224,7 +225,9 @@ def _reason_table(summary: Summary) -> Table:
     dominated = len(summary.trained) - len(summary.front)
     failed = sum(trial.reason is not None for trial in outcome.trials)
     unfinished = sum(not trial.finished for trial in outcome.trials)
-    over = len(plan.candidates) - len(plan.fitting)
+    over = plan.total - plan.fit
+    memory = f" or {plan.scenario.budget_mb:g} MB" if plan.scenario.budget_mb else ""
+    budget = f"{plan.scenario.budget_gops:g} GOPS{memory}"
     rows = [
         {"reason": "on the Pareto front", "candidates": len(summary.front)},
         {"reason": "trained, but dominated", "candidates": dominated},
@@ -232,7 +235,7 @@ def _reason_table(summary: Summary) -> Table:
         {"reason": "training not finished", "candidates": unfinished},
         {"reason": "fit, but not among the trials", "candidates": outcome.untried},
         {"reason": "the same network as another one that fits", "candidates": len(plan.fitting) - outcome.networks},
-        {"reason": f"over the budget of {plan.scenario.budget_gops:g} GOPS, never built", "candidates": over},
+        {"reason": f"over the budget of {budget}, never built", "candidates": over},
         {"reason": "the whole space", "candidates": len(plan.candidates)},
     ]
     columns = [Column(key="reason", heading="why", right=False), Column(key="candidates", heading="candidates")]

@@ -17,7 +17,7 @@ from budgetnet import files
 from budgetnet.errors import BudgetnetError
 from budgetnet.graph import Graph
 from budgetnet.networks import Candidate
-from budgetnet.plan import Plan, limit
+from budgetnet.plan import Plan, measure
 from budgetnet.results import Evaluate, Run, Step, TrainingError, UnfinishedError
 from budgetnet.search.proposals import Choices, Finished, propose
 from budgetnet.search.study import Study, Trial
@@ -63,9 +63,9 @@ class Outcome:
         return self.networks - len(self.trials)
 
 
-def throughput(plan: Plan, ops: int) -> float:
-    """Images per second that the scenario's whole budget allows at `ops` operations per image."""
-    return float(limit(plan.scenario) / ops)
+def throughput(plan: Plan, candidate: Candidate) -> float:
+    """Images of all cameras per second that the scenario's whole budget allows with this candidate."""
+    return measure(plan.scenario, candidate).images_per_second
 
 
 def search(
@@ -136,7 +136,7 @@ def different(plan: Plan) -> list[Candidate]:
     seen: dict[tuple[int, int], list[Graph]] = {}
     for planned in plan.fitting:
         graph = planned.candidate.graph(
-            classes=scenario.class_count, height=scenario.input.height, width=scenario.input.width
+            classes=scenario.class_count, height=scenario.image.height, width=scenario.image.width
         )
         alike = seen.setdefault((planned.cost.ops, planned.cost.params), [])
         if graph not in alike:
@@ -151,7 +151,7 @@ def _train(plan: Plan, study: Study, trial: Trial, evaluate: Evaluate, run: Run)
     except TrainingError as error:
         study.fail(trial, str(error))
         return
-    study.complete(trial, result, throughput(plan, result.ops))
+    study.complete(trial, result, throughput(plan, trial.candidate))
 
 
 def _unfinished(trials: list[Trial]) -> Trial | None:
@@ -170,7 +170,7 @@ def objectives(plan: Plan, trial: Trial) -> tuple[float, float] | None:
     """A trial's mean IoU and images per second under the budget; None where it has no result."""
     if trial.result is None:
         return None
-    return trial.result.scores.mean_iou, throughput(plan, trial.result.ops)
+    return trial.result.scores.mean_iou, throughput(plan, trial.candidate)
 
 
 @contextmanager

@@ -79,14 +79,14 @@ def _run(
     identity = {
         "candidate": {"network": candidate.network, "parameters": candidate.parameters},
         "training": settings.model_dump(mode="json"),
-        "input": scenario.input.model_dump(),
+        "input": scenario.image.model_dump(),
         "dataset": material.fingerprint,
         "class_names": list(material.classes.names),
     }
     finished = _finished(run, identity)
     if finished is not None:
         return finished
-    graph = candidate.graph(classes=len(material.classes), height=scenario.input.height, width=scenario.input.width)
+    graph = candidate.graph(classes=len(material.classes), height=scenario.image.height, width=scenario.image.width)
     counted = count(graph)
     model = build(graph, seed=settings.seed).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     verification = verify(graph, counted, model)

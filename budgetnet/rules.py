@@ -1,0 +1,208 @@
+"""Rules of a scenario that pydantic has no words for.
+
+Each is a function from a value to the value, or raises with the rule.
+"""
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cache
+from math import isfinite, prod
+from typing import Annotated, Any, Final, TypeAlias
+
+from pydantic import BeforeValidator, ValidationInfo
+
+from budgetnet import networks, platforms, plugins, yaml_source
+from budgetnet.errors import BudgetnetError, did_you_mean, shorten
+from budgetnet.parameters import Parameter, Value
+from budgetnet.space import LARGEST, complete_space
+from budgetnet.yaml_source import Fault, FaultsError, say
+
+MAXIMUM_CLASSES: Final = 254
+"""Labels are bytes, and 255 is the label that is left out."""
+
+SMALLEST: Final = 1e-9
+"""Of frame rates and budgets: far below anything real, and all that is computed from it stays a finite float."""
+
+LONGEST: Final = 100_000
+"""Values of one parameter."""
+
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+
+
+def _unknown(rule: str, word: str, known: list[str]) -> FaultsError:
+    return FaultsError([Fault((), rule, shorten(word) + did_you_mean(word[:100], known))])
+
+
+def folder_name(name: str) -> str:
+    """A name that may be a folder's on every system."""
+    if not FILE_NAME.fullmatch(name):
+        raise ValueError("must be 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit")
+    if _WINDOWS_DEVICE.fullmatch(name) or name.endswith("."):
+        raise ValueError("must be a name that every system takes for a folder")
+    return name
+
+
+def real(value: float) -> float:
+    """A number that is not all but zero."""
+    if value < SMALLEST:
+        raise ValueError(f"must be {SMALLEST:g} or more")
+    return value
+
+
+def classes(value: Any) -> int | str | tuple[str, ...]:
+    """A count, the name of a class list, or names."""
+    if isinstance(value, list | tuple):
+        return _class_names(value)
+    if isinstance(value, str):
+        known = class_lists()
+        if value not in known:
+            raise _unknown("must be a count, a list of names, or a known class list", value, list(known))
+        return value
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("must be a whole number, the name of a class list, or a list of class names")
+    if not 2 <= value <= MAXIMUM_CLASSES:
+        raise ValueError(f"must be 2 to {MAXIMUM_CLASSES}")
+    return value
+
+
+def is_label(name: str) -> bool:
+    """Whether a text can stand for something in tables and plots: 1 to 64 characters on a line, no blanks around."""
+    return bool(re.fullmatch(r"\S(.{0,62}\S)?", name))
+
+
+def _class_names(names: list[Any] | tuple[Any, ...]) -> tuple[str, ...]:
+    if not 2 <= len(names) <= MAXIMUM_CLASSES:
+        raise FaultsError([Fault((), f"must name 2 to {MAXIMUM_CLASSES} classes", f"{len(names)}")])
+    faults = []
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not is_label(name):
+            faults.append(Fault((index,), "must be a text of 1 to 64 characters, no blanks around", say(name)))
+        elif name in names[:index]:
+            faults.append(Fault((index,), "must be named once", shorten(name)))
+    if faults:
+        raise FaultsError(faults)
+    return tuple(names)
+
+
+@cache
+def class_lists() -> dict[str, int]:
+    """Class list -> number of its classes, from the class map files."""
+    found = {}
+    for entry in plugins.data_files("budgetnet.classmaps").values():
+        values = yaml_source.parse(entry.read_bytes(), entry.name).value
+        found[str(values["classes_name"])] = len(values["classes"])
+    return found
+
+
+def network(name: str) -> str:
+    """A known network."""
+    known = networks.names()
+    if name not in known:
+        raise _unknown("must be a known network", name, known)
+    return name
+
+
+def dataset(spec: str) -> str:
+    """A known data set, with or without its argument."""
+    name, colon, argument = spec.partition(":")
+    known = plugins.module_names("budgetnet.datasets")
+    if name not in known:
+        raise _unknown("must be a known data set, or one and its argument (name:argument)", name, known)
+    if (colon and not argument) or not spec.isprintable():
+        raise ValueError(f"must have a text on one line after {name}:")
+    return spec
+
+
+def platform(key_or_path: str) -> str:
+    """A known platform, or the path of a platform file without errors."""
+    known = platforms.names()
+    if key_or_path in known:
+        return key_or_path
+    if not platforms.is_path(key_or_path):
+        raise _unknown("must be a known platform or the path of a platform file", key_or_path, known)
+    try:
+        platforms.load(key_or_path)
+    except BudgetnetError as error:
+        first, *_ = str(error).splitlines()
+        rule = "must be the path of a platform file without errors"
+        raise FaultsError([Fault((), rule, f"{shorten(key_or_path)} ({first})")]) from None
+    return key_or_path
+
+
+def search_space(space: Any, info: ValidationInfo) -> dict[str, tuple[Value, ...]]:
+    """Checks names and values with the network's own rules; a single value stands for a list of one, `{from: 0.25,
+    to: 1, step: 0.05}` for all values from one to the other.
+    """
+    if not isinstance(space, dict):
+        raise ValueError("must be a mapping of parameters to values")
+    network = info.data.get("network")
+    if network is None:
+        # refused, or that of another: nobody can tell here what its parameters are
+        return dict.fromkeys(space, ())
+    known = {parameter.name: parameter for parameter in networks.family(network).parameters}
+    faults: list[Fault] = []
+    checked: dict[str, tuple[Value, ...]] = {}
+    for name, given in space.items():
+        if name in known:
+            values, wrong = _steps(known[name], given) if isinstance(given, dict) else (given, [])
+            wrong = wrong or list(_value_faults(known[name], values))
+            faults += wrong
+            listed = values if isinstance(values, list | tuple) else [values]
+            checked[name] = () if wrong else tuple(map(known[name].normal, listed))
+        else:
+            faults.append(Fault((name,), f"unknown parameter{did_you_mean(name[:100], list(known))}"))
+    size = prod(len(values) for values in complete_space(network, checked).values())
+    if size > LARGEST:
+        faults.append(Fault((), f"must hold {LARGEST:,} candidates or fewer", f"{size:,}"))
+    if faults:
+        raise FaultsError(faults)
+    return checked
+
+
+def _steps(parameter: Parameter, given: dict[Any, Any]) -> tuple[list[Value], list[Fault]]:
+    """The values of a range, exactly as if they had been listed: 0.3, not 0.30000000000000004."""
+    fields, faults = ("from", "to", "step"), []
+    for name in [*given, *(field for field in fields if field not in given)]:
+        where = (parameter.name, name)
+        if name not in fields:
+            faults.append(Fault(where, f"unknown field{did_you_mean(str(name)[:100], fields)}"))
+        elif name not in given:
+            faults.append(Fault(where, "must be given", "nothing"))
+        elif isinstance(given[name], bool) or not isinstance(given[name], int | float) or not isfinite(given[name]):
+            faults.append(Fault(where, "must be a finite number", say(given[name])))
+    if faults:
+        return [], faults
+    low, high, step = (Fraction(str(given[field])) for field in fields)
+    if step <= 0:
+        return [], [Fault((parameter.name, "step"), "must be greater than 0", say(given["step"]))]
+    if high < low:
+        return [], [Fault((parameter.name, "to"), f"must be {say(given['from'])} or more", say(given["to"]))]
+    count = (high - low) // step + 1
+    if count > LONGEST:
+        return [], [Fault((parameter.name,), f"must make {LONGEST:,} values or fewer", f"{count:,}")]
+    whole = not any(isinstance(given[field], float) for field in fields)
+    exact = [low + place * step for place in range(count)]
+    return [int(value) if whole else float(value) for value in exact], []
+
+
+def _value_faults(parameter: Parameter, values: Any) -> Iterator[Fault]:
+    """What is wrong with the values to search for one parameter."""
+    if not isinstance(values, list | tuple):
+        rule = parameter.check(values)
+        if rule:
+            yield Fault((parameter.name,), rule, say(values))
+        return
+    if not values:
+        yield Fault((parameter.name,), "must hold one value or more", "an empty list")
+    seen = set()
+    for index, value in enumerate(values):
+        rule = parameter.check(value) or ("must be listed once" if value in seen else None)
+        if rule:
+            yield Fault((parameter.name, index), rule, say(value))
+        else:
+            seen.add(value)
+
+
+SearchSpace: TypeAlias = Annotated[dict[str, tuple[Value, ...]], BeforeValidator(search_space)]
