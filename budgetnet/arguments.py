@@ -2,10 +2,15 @@
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from budgetnet import heads
 from budgetnet.errors import BudgetnetError, shorten
 from budgetnet.networks import SMALLEST_SIDE, Candidate, family
 from budgetnet.parameters import Value
+
+if TYPE_CHECKING:  # `ops` reads no scenario, and starts the faster
+    from budgetnet.scenario import Scenario
 
 LARGEST_SIDE = 8192
 
@@ -30,6 +35,48 @@ def candidate(network: str, words: Sequence[str]) -> Candidate:
             f"{name}: must be a parameter of head {made.parameters.get('head')!r}, which has no such one"
         )
     return made
+
+
+def choice(scenario: "Scenario", text: str) -> list[Candidate]:
+    """`depth_multiplier=0.5 classifier_depth=256` -> the candidate for the scenario's network; parameters left out take
+    their defaults. A label, as plans print it, is taken as well.
+
+    Where the scenario chooses several networks each is given with its name: `shared: ...; front: ...`. Raises
+    BudgetnetError.
+    """
+    networks = scenario.networks
+    if len(networks) == 1:
+        return [_one(networks[0].family, text)]
+    given: dict[str, str] = {}
+    for part in text.split(";"):
+        name, colon, words = part.strip().partition(":")
+        if not colon or name in given or name not in [each.name for each in networks]:
+            rule = f"--candidate: must be {'; '.join(f'{each.name}: NAME=VALUE ...' for each in networks)}"
+            raise BudgetnetError(f"{rule}, but got {shorten(text)}")
+        given[name] = words
+    missing = [each.name for each in networks if each.name not in given]
+    if missing:
+        raise BudgetnetError(f"--candidate: must name every network, but got none for {', '.join(missing)}")
+    return [_one(each.family, given[each.name]) for each in networks]
+
+
+def _one(network: str, text: str) -> Candidate:
+    if "/" in text:
+        return _from_label(network, text)
+    return candidate(network, text.replace(",", " ").split())
+
+
+def _from_label(network: str, text: str) -> Candidate:
+    """`0.5 / Conv2d_13_pointwise / fcn / 7 / 1024`: every parameter in the declared order."""
+    chosen = family(network)
+    words = [word.strip() for word in text.split("/")]
+    names = [parameter.name for parameter in chosen.declaration.PARAMETERS]
+    head = dict(zip(names, words, strict=False)).get("head")
+    if head in heads.names():
+        names += [parameter.name for parameter in chosen.head_parameters(head)]
+    if len(words) != len(names):
+        raise BudgetnetError(f"--candidate: must be {' / '.join(names)}, but got {shorten(text)}")
+    return candidate(network, [f"{name}={word}" for name, word in zip(names, words, strict=True)])
 
 
 def size(word: str) -> tuple[int, int]:

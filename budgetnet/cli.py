@@ -113,23 +113,43 @@ def plan(
     every: Annotated[
         bool, typer.Option("--all", help="Show every candidate, not only those nearest to the limit.")
     ] = False,
+    candidate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WORDS",
+            help="A candidate to answer for by name: 'depth_multiplier=0.5 classifier_depth=256', or its label as "
+            "plans print it; with several networks 'shared: ...; front: ...'. May be given again.",
+        ),
+    ] = None,
+    solve: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            help="Show only how far one figure can go: fps, cameras, size, budget, or a parameter of the network such "
+            "as depth_multiplier.",
+        ),
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="SCENARIO", help="Show what the change from this other scenario costs.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit with 1 when nothing fits, or a named candidate does not.")
+    ] = False,
 ) -> None:
-    """Count every candidate of a scenario: which fit the budget, with what headroom.
+    """Count every candidate of a scenario: which fit the budget, with what headroom, and how far each figure can go.
 
-    Writes plan.md and the tables as CSV into `reports/<scenario>`. Example: budgetnet plan urban
+    Writes plan.md and the tables as CSV into `reports/<scenario>`. `--solve fps` answers how far the frame rate can go,
+    `--against parking` what the change from another scenario costs, `--check` makes it a gate for CI.
+    Example: budgetnet plan urban
     """
-    from budgetnet import files, formats, plan_report
-    from budgetnet.plan import plan as make_plan
-    from budgetnet.plan_tables import Tables
-    from budgetnet.scenario import load
+    from budgetnet.planning import run_plan
 
-    loaded = load(scenario)
-    made = make_plan(loaded)
-    folder = output or Path("reports") / loaded.name
-    tables = Tables.of(made)
-    written = files.write_all(folder, formats.files(plan_report.report(made, tables=tables), "markdown", "csv"))
-    _show(plan_report.report(made, rows=None if every else plan_report.SHORT, tables=tables), format)
-    typer.echo(f"Written: {printable(', '.join(map(str, written)))}", err=True)
+    if solve is not None and against is not None:
+        raise BudgetnetError("--solve and --against: must be given one at a time, but got both")
+    done = run_plan(scenario, folder=output, candidates=candidate or (), question=solve, against=against, every=every)
+    _show(done.shown, format)
+    typer.echo(f"Written: {printable(', '.join(map(str, done.written)))}", err=True)
+    raise typer.Exit(1 if check and not done.fits else 0)
 
 
 @app.command()

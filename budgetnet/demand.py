@@ -98,12 +98,15 @@ class Load:
 class Demand:
     """A scenario's rates and limits. `weights` are the images per second of each group times the contention."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(
+        self, scenario: Scenario, *, groups: Sequence[Group] | None = None, available: Fraction | None = None
+    ) -> None:
+        """Of a scenario, or of the same one with other camera groups, or other operations per second to be had."""
         self.scenario = scenario
-        self.groups = scenario.groups
+        self.groups = scenario.groups if groups is None else tuple(groups)
         self.classes = scenario.class_count
         self.precision = scenario.precision
-        self.available = scenario.available
+        self.available = scenario.available if available is None else available
         budget = scenario.budget_mb
         self.available_bytes = None if budget is None else Fraction(str(budget)) * units.MEGA
         contention = Fraction(str(scenario.contention))
@@ -178,7 +181,8 @@ class Planned:
     @property
     def images_per_second(self) -> float:
         """Images of all cameras per second within the operations, were all frame rates multiplied alike."""
-        return float(self.demand.scenario.images_per_second * self.demand.available / self.required)
+        together = sum((group.images_per_second for group in self.demand.groups), Fraction(0))
+        return float(together * self.demand.available / self.required)
 
     @property
     def loads(self) -> tuple[Load, ...]:

@@ -157,21 +157,23 @@ def count_each(candidates: Sequence[Candidate], *, sizes: Sequence[Size], classe
     """
     import numpy as np
 
-    together: dict[tuple[str, tuple[tuple[str, str], ...]], list[int]] = {}
+    together: dict[tuple[str, tuple[str | None, ...]], list[int]] = {}
     for index, candidate in enumerate(candidates):
-        words = tuple((name, value) for name, value in candidate.values if isinstance(value, str))
+        words = tuple([value if isinstance(value, str) else None for _, value in candidate.values])
         together.setdefault((candidate.network, words), []).append(index)
     macs, bias_adds, params = (np.zeros(len(candidates), dtype="int64") for _ in range(3))
-    for (network, words), places in together.items():
-        chosen = [candidates[place].parameters for place in places]
-        numbers = {name: np.array([each[name] for each in chosen]) for name in chosen[0] if name not in dict(words)}
+    for (network, _), places in together.items():
+        first = candidates[places[0]].parameters
+        columns = zip(*([value for _, value in candidates[place].values] for place in places), strict=True)
         height, width = np.array([sizes[place] for place in places]).T
         graph = family(network).declaration.graph(
             classes=np.array([classes[place] for place in places]),
             height=height,
             width=width,
-            **dict(words),
-            **numbers,  # type: ignore[arg-type]
+            **{  # type: ignore[arg-type]
+                name: value if isinstance(value, str) else np.array(column)
+                for (name, value), column in zip(first.items(), columns, strict=True)
+            },
         )
         total = count(graph).total
         macs[places], bias_adds[places], params[places] = total.macs, total.bias_adds, total.params

@@ -22,7 +22,7 @@ def _plain(text: str) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
     """One parameter. `above`, `minimum`, `maximum` and `choices` are its rules; `space` the values searched by
-    default.
+    default; `step` how finely a number is worth being chosen, counted from `minimum` or `above`.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Parameter:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    step: float = 1
 
     def check(self, value: object) -> str | None:
         """The rule that `value` breaks (`must be greater than 0`), or None."""

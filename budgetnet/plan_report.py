@@ -1,5 +1,7 @@
 """A plan as a report: what was asked, each camera group's share, stems, heads, candidates, the best, the verdict."""
 
+from collections.abc import Sequence
+
 from budgetnet import units
 from budgetnet.demand import Planned
 from budgetnet.plan import Plan
@@ -7,6 +9,7 @@ from budgetnet.plan_tables import Tables, candidate_table, group_table, inputs, 
 from budgetnet.platforms import load as load_platform
 from budgetnet.report import Block, Report, Table, Text
 from budgetnet.scenario import Scenario
+from budgetnet.solve_report import answer_table, records
 
 SHORT = 8
 """How many candidates the short table shows of those that fit, and half as many of those that do not."""
@@ -15,13 +18,15 @@ LONG = 400
 """How many the long one shows of those that fit, and half as many of those that do not. CSV holds all."""
 
 
-def report(plan: Plan, *, rows: int | None = LONG, tables: Tables | None = None) -> Report:
+def report(
+    plan: Plan, *, rows: int | None = LONG, tables: Tables | None = None, named: Sequence[Planned] = ()
+) -> Report:
     """The plan for people and machines. People see the candidates nearest to the limit: `rows` of those that fit, and
     half as many of those that do not; all with None. With fewer than `LONG` they see the scenario's class count only.
 
-    `tables` are the plan's, where they were made before.
+    `named` are choices that were asked for by name. `tables` are the plan's, where they were made before.
     """
-    full = tables or Tables.of(plan)
+    full = tables or Tables.of(plan, named)
     shown = plan.candidates if rows is None else _nearest(plan, rows)
     heads = full.heads
     if heads and rows is not None and rows < LONG:
@@ -33,15 +38,31 @@ def report(plan: Plan, *, rows: int | None = LONG, tables: Tables | None = None)
     blocks.append(candidate_table("plan-candidates", _title(plan, len(shown)), plan, shown))
     if plan.best:
         blocks.append(_best(plan, rows))
+    if named:
+        blocks.append(candidate_table("plan-named", "Candidates asked for by name", plan, named))
+    blocks += (answer_table(planned, found) for planned, found in full.answers)
+    blocks += (Text(text=fate(planned)) for planned in named)
     blocks.append(Text(text=f"Verdict: {plan.verdict}"))
     return Report(
         key="plan",
         title=f"Plan of scenario {plan.scenario.name}",
         blocks=blocks,
         tables=full.all,
-        record=plan.record(),
+        record={
+            **plan.record(),
+            "named": [planned.record() for planned in named],
+            "answers": records(full.answers),
+        },
         inputs=inputs(plan),
     )
+
+
+def fate(planned: Planned) -> str:
+    """Whether a choice that was named fits, and what stands in its way."""
+    needs = f"{planned.label} needs {units.gops(planned.required_gops)} GOPS, {units.percent(planned.utilisation)} %"
+    if planned.fits:
+        return f"{needs} of the budget, and fits."
+    return f"{needs} of the budget, and {planned.memory_mb:,.1f} MB: over {' and '.join(planned.broken)}."
 
 
 def _title(plan: Plan, shown: int) -> str:

@@ -20,6 +20,8 @@ from budgetnet.parameters import Value
 from budgetnet.plan import LISTED, Plan
 from budgetnet.report import Column, Input, Row, Table
 from budgetnet.scenario import Scenario
+from budgetnet.solve import Answer
+from budgetnet.solve_report import answers, machine_table, subjects
 
 ROUNDING: Final = "1E-12"
 """Relative tolerance of the workbook's comparison: its arithmetic is floating point, the plan's own is exact."""
@@ -124,16 +126,20 @@ def _gops(scenario: Scenario, ops: Mapping[int, str]) -> Column:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """The tables that machines get, every row: stems, heads (None where they are too many), candidates."""
+    """The tables that machines get, every row: stems, heads (None where they are too many), candidates, and the
+    inverse answers for those asked for by name and the best one.
+    """
 
     stems: Table
     heads: Table | None
     candidates: Table
+    answers: Sequence[tuple[Planned, Sequence[Answer]]]
 
     @classmethod
-    def of(cls, plan: Plan) -> "Tables":
+    def of(cls, plan: Plan, named: Sequence[Planned] = ()) -> "Tables":
         """The tables of a plan."""
         return cls(
+            answers=[(planned, answers(planned)) for planned in subjects(plan, named)],
             stems=stem_table(plan),
             heads=head_table(plan),
             candidates=candidate_table("plan-candidates", "Candidates", plan, plan.candidates, exact=True),
@@ -142,7 +148,7 @@ class Tables:
     @property
     def all(self) -> list[Table]:
         """The main one first."""
-        return [self.candidates, self.stems, *([self.heads] if self.heads else [])]
+        return [self.candidates, self.stems, *([self.heads] if self.heads else []), machine_table(self.answers)]
 
 
 # --- stems and heads

@@ -1,8 +1,10 @@
 """Words of the command line and the rules of parameters: every refusal states the rule, then the word."""
 
+from typing import Any
+
 import pytest
 
-from budgetnet import arguments
+from budgetnet import arguments, scenario
 from budgetnet.errors import BudgetnetError
 from budgetnet.networks import Candidate
 from budgetnet.parameters import Parameter, Value
@@ -216,3 +218,48 @@ def test_normal_form_makes_equal_numbers_one() -> None:
     assert isinstance(WIDTH.normal(1), float)
     assert isinstance(WHOLE.normal(1), int)
     assert CHOICE.normal("a") == "a"
+
+
+# --- choices of a scenario's networks
+
+OWN = {
+    "cameras": [{"name": "front", "network": "mobilenet-fcn"}, {"name": "side"}],
+}
+
+
+def test_choice_by_words_and_by_label() -> None:
+    asked = scenario.load("parking")
+    (by_words,) = arguments.choice(asked, "depth_multiplier=0.5, classifier_depth=256")
+    assert by_words == Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.5, "classifier_depth": 256})
+    assert arguments.choice(asked, by_words.label) == [by_words]
+
+
+def test_choice_of_several_networks() -> None:
+    asked = scenario.load("parking").changed(**OWN)
+    shared, front = arguments.choice(asked, "front: depth_multiplier=1; shared: classifier_kernel=3")
+    assert (shared.parameters["classifier_kernel"], front.parameters["depth_multiplier"]) == (3, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words", "rule"),
+    [
+        ({}, "depth_multiplier", "parameters must be given as NAME=VALUE, but got 'depth_multiplier'"),
+        ({}, "depth_multipler=1", "mobilenet-fcn has no parameter 'depth_multipler'; did you mean 'depth_multiplier'?"),
+        (
+            {},
+            "0.5 / fcn",
+            "--candidate: must be depth_multiplier / final_endpoint / head, but got '0.5 / fcn'",
+        ),
+        ({}, "x / Conv2d_0 / fcn / 3 / 8", "depth_multiplier: must be a number, but got 'x'"),
+        (
+            OWN,
+            "depth_multiplier=1",
+            "--candidate: must be shared: NAME=VALUE ...; front: NAME=VALUE ..., but got 'depth_multiplier=1'",
+        ),
+        (OWN, "front: depth_multiplier=1", "--candidate: must name every network, but got none for shared"),
+    ],
+)
+def test_choice_that_cannot_be_read(fields: dict[str, Any], words: str, rule: str) -> None:
+    with pytest.raises(BudgetnetError) as caught:
+        arguments.choice(scenario.load("parking").changed(**fields), words)
+    assert str(caught.value) == rule

@@ -25,6 +25,7 @@ budget_gops: 70
 classes: 7
 input: {height: 320, width: 480}
 """
+PLANNED = ("plan.md", "plan-candidates.csv", "plan-stem.csv", "plan-head.csv", "plan-answers.csv")
 IMPOSSIBLE = PARKING.replace("parking", "impossible").replace("70", "0.001")
 PUBLISHED = ["mobilenet-fcn", "depth_multiplier=0.5", "classifier_kernel=7", "classifier_depth=1024"]
 COMMANDS = {command.callback.__name__: command.callback for command in cli.app.registered_commands if command.callback}
@@ -289,7 +290,10 @@ def test_plan_as_json(shell: Shell) -> None:
 def test_plan_of_a_built_in_scenario_by_name(shell: Shell, name: str) -> None:
     done = shell("plan", name)
     folder = f"reports/{name}"
-    written = [f"{folder}/{file}" for file in ("plan.md", "plan-candidates.csv", "plan-stem.csv", "plan-head.csv")]
+    written = [
+        f"{folder}/{file}"
+        for file in ("plan.md", "plan-candidates.csv", "plan-stem.csv", "plan-head.csv", "plan-answers.csv")
+    ]
     assert done.code == 0
     assert done.err == f"Written: {', '.join(written)}\n"
     assert shell.files() == sorted(written)
@@ -301,7 +305,7 @@ def test_plan_writes_only_under_output(shell: Shell) -> None:
     done = shell("plan", "parking", "--output", "out/ünïcödé 漢")
     assert done.code == 0
     assert {str(Path(name).parent) for name in shell.files()} == {"out/ünïcödé 漢"}
-    assert len(shell.files()) == 4
+    assert len(shell.files()) == len(PLANNED)
 
 
 def test_plan_file_and_built_in_scenario_agree(shell: Shell) -> None:
@@ -348,6 +352,74 @@ def test_plan_of_an_impossible_scenario_names_the_limit(shell: Shell) -> None:
     assert done.code == 0
     assert "The binding limit is budget_gops" in " ".join(done.out.split())
     assert "The binding limit is budget_gops" in Path("reports/impossible/plan.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["urban"], 0),
+        (["urban", "--check"], 0),
+        (["urban", "--candidate", "depth_multiplier=1"], 0),
+        (["urban", "--candidate", "depth_multiplier=1", "--check"], 1),
+        (["urban", "--candidate", "depth_multiplier=0.5", "--check"], 0),
+        (["urban", "--candidate", "depth_multiplier=0.5", "--candidate", "depth_multiplier=1", "--check"], 1),
+        (["urban", "--candidate", "0.5 / Conv2d_13_pointwise / fcn / 7 / 1024", "--check", "--solve", "fps"], 0),
+        (["urban", "--against", "parking", "--check"], 0),
+        (["impossible.yaml"], 0),
+        (["impossible.yaml", "--check"], 1),
+    ],
+)
+def test_check_is_a_gate(shell: Shell, words: list[str], code: int) -> None:
+    Path("impossible.yaml").write_text(IMPOSSIBLE)
+    assert shell("plan", *words).code == code
+
+
+def test_named_candidate_is_reported(shell: Shell) -> None:
+    done = shell("plan", "urban", "--candidate", "depth_multiplier=1")
+    said = "1 / Conv2d_13_pointwise / fcn / 7 / 1024 needs 464.2 GOPS, 154.7 % of the budget, and 32.8 MB: over"
+    assert said in " ".join(done.out.split())
+    assert said in Path("reports/urban/plan.md").read_text()
+
+
+def test_solve_shows_its_answers_and_writes_them_all(shell: Shell) -> None:
+    done = shell("plan", "parking", "--solve", "fps")
+    assert "bound by budget_gops: 15.36 fps would need 70.01 of 70 GOPS." in " ".join(done.out.split())
+    assert "Stem" not in done.out
+    rows = list(csv.DictReader(Path("reports/parking/plan-answers.csv").read_text().splitlines()))
+    assert [row["question"] for row in rows] == [
+        "fps", "cameras", "size", "depth_multiplier", "classifier_kernel", "classifier_depth", "budget",
+    ]  # fmt: skip
+    assert (
+        json.loads(shell("plan", "parking", "--solve", "fps", "--format", "json").out)["answers"][0]["answer"]["value"]
+        == 15.35
+    )
+
+
+def test_against_shows_what_a_change_costs(shell: Shell) -> None:
+    done = shell("plan", "urban", "--against", "parking")
+    assert "54 of 72 candidates fit; before the change 33 of 72 did." in " ".join(done.out.split())
+    assert "reports/urban/plan-against.csv" in shell.files()
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        (["--solve", "fsp"], "--solve: must be one of fps, cameras, size, depth_multiplier, "),
+        (["--candidate", "x=1"], "mobilenet-fcn has no parameter 'x'"),
+        (["--candidate", ""], None),
+        (["--against", "nosuch"], "scenario: must be a YAML file or a built-in scenario, but got 'nosuch'"),
+        (
+            ["--against", "parking", "--solve", "fps"],
+            "--solve and --against: must be given one at a time, but got both",
+        ),
+    ],
+)
+def test_refused_questions_write_nothing(shell: Shell, words: list[str], rule: str | None) -> None:
+    if rule is None:
+        assert shell("plan", "parking", *words).code == 0  # no words: all defaults
+        return
+    assert shell.refused("plan", "parking", *words).startswith(f"Error: {rule}")
+    assert shell.files() == []
 
 
 @pytest.mark.parametrize("command", ["plan", "search"])
@@ -567,7 +639,7 @@ def test_program_whose_reader_has_gone_is_quiet_and_has_written_its_files(tmp_pa
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "Error" not in done.stderr
-    assert len(list((tmp_path / "reports/parking").iterdir())) == 4
+    assert len(list((tmp_path / "reports/parking").iterdir())) == len(PLANNED)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -262,8 +262,11 @@ def test_every_figure_of_a_plan_is_on_the_screen(width: int) -> None:
     assert isinstance(console.file, io.StringIO)
     lines = [line.split() for line in console.file.getvalue().splitlines()]
     for block in report.blocks:
-        if isinstance(block, Table):
+        if isinstance(block, Table) and block.key != "plan-answers":
             assert all(row in lines for row in every_figure(block))
+        elif isinstance(block, Table):  # its texts may take several lines in a narrow window
+            words = {word for line in lines for word in line}
+            assert all(word in words for row in every_figure(block) for word in row)
 
 
 @pytest.mark.parametrize("size", [32, 320, 8192])

@@ -217,9 +217,15 @@ def column(found: Table, key: str) -> Column:
 def test_blocks_come_in_order(made: Plan) -> None:
     report = plan_report.report(made)
     shown = [block.key if isinstance(block, Table) else "text" for block in report.blocks]
-    assert [key for key in shown if key != "text"] == ["plan-stem", "plan-head", "plan-candidates", "plan-best"]
+    assert [key for key in shown if key != "text"] == [
+        "plan-stem",
+        "plan-head",
+        "plan-candidates",
+        "plan-best",
+        "plan-answers",
+    ]
     assert report.blocks[-1] == Text(text=f"Verdict: {made.verdict}")
-    assert [each.key for each in report.tables] == ["plan-candidates", "plan-stem", "plan-head"]
+    assert [each.key for each in report.tables] == ["plan-candidates", "plan-stem", "plan-head", "plan-answers"]
     assert report.title == f"Plan of scenario {made.scenario.name}"
 
 

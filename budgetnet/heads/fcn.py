@@ -20,6 +20,7 @@ PARAMETERS = (
         space=(3, 5, 7),
         minimum=1,
         maximum=255,
+        step=2,
         part="head",
         help="side of the head's depthwise kernel: how much context it sees",
     ),

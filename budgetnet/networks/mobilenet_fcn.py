@@ -45,6 +45,7 @@ PARAMETERS = (
         space=(0.25, 0.5, 0.75, 1.0),
         above=0,
         maximum=64,
+        step=0.01,
         part="stem",
         help="width of the stem: every layer's channels are multiplied by it",
     ),

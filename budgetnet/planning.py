@@ -1,0 +1,66 @@
+"""A whole plan as the command line runs it: scenario, plan, questions and comparison put together, reports written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from budgetnet import arguments, files, formats, plan_report, solve_report, versus
+from budgetnet.demand import Planned
+from budgetnet.plan import Plan, measure
+from budgetnet.plan import plan as make_plan
+from budgetnet.plan_tables import Tables
+from budgetnet.report import Report
+from budgetnet.scenario import load
+from budgetnet.solve import require_question
+
+FORMATS = ("markdown", "csv")
+"""In which reports are written."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What goes to the screen, what was written, and whether everything that was asked for fits."""
+
+    shown: Report
+    written: Sequence[Path]
+    fits: bool
+
+
+def run_plan(
+    source: str,
+    *,
+    folder: Path | None = None,
+    candidates: Sequence[str] = (),
+    question: str | None = None,
+    against: str | None = None,
+    every: bool = False,
+) -> Outcome:
+    """Plans the scenario `source` and writes its reports into `folder` (`reports/<scenario>`).
+
+    The screen gets the plan (all of it with `every`), the answers to `question`, or what the change from the scenario
+    `against` costs. `candidates` are words that name choices of networks. Raises BudgetnetError.
+    """
+    scenario = load(source)
+    if question is not None:
+        require_question(scenario, question)
+    named = [measure(scenario, *arguments.choice(scenario, words)) for words in candidates]
+    before = None if against is None else make_plan(load(against))
+    plan = make_plan(scenario)
+    tables = Tables.of(plan, named)
+    contents = formats.files(plan_report.report(plan, tables=tables, named=named), *FORMATS)
+    if before is None:
+        shown = _shown(plan, tables, named, question, every)
+    else:
+        shown = versus.report(versus.Versus(before=before, after=plan, named=named))
+        contents |= formats.files(shown, "markdown", "csv")
+    written = files.write_all(folder or Path("reports") / scenario.name, contents)
+    fits = all(planned.fits for planned in named) if named else plan.fit > 0
+    return Outcome(shown=shown, written=written, fits=fits)
+
+
+def _shown(plan: Plan, tables: Tables, named: Sequence[Planned], question: str | None, every: bool) -> Report:
+    if question is not None:
+        return solve_report.report(plan, question, named)
+    return plan_report.report(plan, rows=None if every else plan_report.SHORT, tables=tables, named=named)
