@@ -84,13 +84,15 @@ FREE = Cost()
 def count(graph: Graph, *, without: str | None = None) -> Count:
     """Counts a graph, or all of it but one part, per image. Raises NoRuleError for an operator without a rule."""
     layers = []
-    for node, inputs in graph.input_shapes():
+    shapes = {node.name: node.shape for node in graph.nodes}
+    for node in graph.nodes:
         if node.part == without:
             continue
         rule = RULES.get(type(node.op))
         if rule is None:
             raise NoRuleError(f"{type(node.op).__name__} has no counting rule (node {node.name!r})")
-        layers.append(Layer(node=node, cost=rule(node.op, inputs, node.shape)))
+        cost = rule(node.op, tuple([shapes[name] for name in node.inputs]), node.shape)
+        layers.append(Layer(node=node, cost=cost))
     return Count(layers=tuple(layers), total=Cost.sum([layer.cost for layer in layers]))
 
 

@@ -34,6 +34,14 @@ def write(path: Path, content: bytes) -> Path:
     return path
 
 
+def remove(path: Path) -> None:
+    """Removes a file where there is one. Raises BudgetnetError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise BudgetnetError(_cannot(path, "file", error)) from error
+
+
 def write_all(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
     """Writes several files into one folder, made where it is missing. Names must be plain. Raises BudgetnetError."""
     for name in contents:

@@ -27,6 +27,22 @@ def report(
     `named` are choices that were asked for by name. `tables` are the plan's, where they were made before.
     """
     full = tables or Tables.of(plan, named)
+    return Report(
+        key="plan",
+        title=f"Plan of scenario {plan.scenario.name}",
+        blocks=blocks_of(plan, full, named, rows),
+        tables=full.all,
+        record={
+            **plan.record(),
+            "named": [planned.record() for planned in named],
+            "answers": records(full.answers),
+        },
+        inputs=inputs(plan),
+    )
+
+
+def blocks_of(plan: Plan, full: Tables, named: Sequence[Planned], rows: int | None) -> list[Block]:
+    """What people read, see `report`."""
     shown = plan.candidates if rows is None else _nearest(plan, rows)
     heads = full.heads
     if heads and rows is not None and rows < LONG:
@@ -43,18 +59,7 @@ def report(
     blocks += (answer_table(planned, found) for planned, found in full.answers)
     blocks += (Text(text=fate(planned)) for planned in named)
     blocks.append(Text(text=f"Verdict: {plan.verdict}"))
-    return Report(
-        key="plan",
-        title=f"Plan of scenario {plan.scenario.name}",
-        blocks=blocks,
-        tables=full.all,
-        record={
-            **plan.record(),
-            "named": [planned.record() for planned in named],
-            "answers": records(full.answers),
-        },
-        inputs=inputs(plan),
-    )
+    return blocks
 
 
 def fate(planned: Planned) -> str:

@@ -1,13 +1,12 @@
 """A whole plan as the command line runs it: scenario, plan, questions and comparison put together, reports written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
-from budgetnet import arguments, files, formats, plan_report, solve_report, versus
-from budgetnet.demand import Planned
-from budgetnet.plan import Plan, measure
+from budgetnet import arguments, files, formats, plan_report, solve_report
+from budgetnet.plan import measure
 from budgetnet.plan import plan as make_plan
 from budgetnet.plan_tables import Tables
 from budgetnet.report import Report
@@ -49,18 +48,21 @@ def run_plan(
     before = None if against is None else make_plan(load(against))
     plan = make_plan(scenario)
     tables = Tables.of(plan, named)
-    contents = formats.files(plan_report.report(plan, tables=tables, named=named), *FORMATS)
-    if before is None:
-        shown = _shown(plan, tables, named, question, every)
-    else:
+    complete = plan_report.report(plan, tables=tables, named=named)
+    contents = formats.files(complete, *FORMATS)
+    if before is not None:
+        from budgetnet import versus
+
         shown = versus.report(versus.Versus(before=before, after=plan, named=named))
         contents |= formats.files(shown, "markdown", "csv")
-    written = files.write_all(folder or Path("reports") / scenario.name, contents)
+    elif question is not None:
+        shown = solve_report.report(plan, question, named)
+    else:
+        rows = None if every else plan_report.SHORT
+        shown = replace(complete, blocks=plan_report.blocks_of(plan, tables, named, rows))
+    target = folder or Path("reports") / scenario.name
+    written = files.write_all(target, contents)
+    if tables.heads is None:  # an earlier plan's, which would be taken for this one's
+        files.remove(target / "plan-head.csv")
     fits = all(planned.fits for planned in named) if named else plan.fit > 0
     return Outcome(shown=shown, written=written, fits=fits)
-
-
-def _shown(plan: Plan, tables: Tables, named: Sequence[Planned], question: str | None, every: bool) -> Report:
-    if question is not None:
-        return solve_report.report(plan, question, named)
-    return plan_report.report(plan, rows=None if every else plan_report.SHORT, tables=tables, named=named)

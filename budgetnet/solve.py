@@ -59,24 +59,31 @@ class Answer:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ladder:
-    """`at(number)` makes the step of a number from `first` to `last`; `end` says by which rule it ends."""
+    """`at(number)` makes the step of a number from `first` to `last`; `end` says by which rule it ends. `here` is about
+    where the figure stands: answers are mostly near.
+    """
 
     question: str
     subject: str
     now: str
     first: int
     last: int
+    here: int
     end: str
     at: Callable[[int], Step]
 
     def climb(self) -> Answer:
-        """The highest step that fits, by bisection."""
-        lowest, highest = self.at(self.first), self.at(self.last)
-        if not lowest.planned.fits:
-            return self._answer(None, lowest)
-        if highest.planned.fits:
-            return self._answer(highest, None)
-        low, high = self.first, self.last
+        """The highest step that fits: strides of growing length from where it stands, then bisection."""
+        number = min(max(self.here, self.first), self.last)
+        step, stride = self.at(number), 1
+        up = step.planned.fits
+        while step.planned.fits is up:
+            if number == (self.last if up else self.first):
+                return self._answer(step, None) if up else self._answer(None, step)
+            before, beside = number, step
+            number = min(number + stride, self.last) if up else max(number - stride, self.first)
+            step, stride = self.at(number), 2 * stride
+        low, lowest, high, highest = (before, beside, number, step) if up else (number, step, before, beside)
         while high - low > 1:
             middle = (low + high) // 2
             step = self.at(middle)
@@ -167,6 +174,7 @@ def _fps(planned: Planned, place: int) -> _Ladder:
         now=f"{group.fps:g} fps",
         first=1,
         last=int(FASTEST / FPS_STEP),
+        here=floor(Fraction(str(group.fps)) / FPS_STEP),
         end=f"fps must be {FASTEST} or less",
         at=at,
     )
@@ -187,6 +195,7 @@ def _all_fps(planned: Planned) -> _Ladder:
         now="x 1",
         first=1,
         last=max(1, floor(FASTEST / Fraction(str(fastest)) / FPS_STEP)),
+        here=int(1 / FPS_STEP),
         end=f"fps must be {FASTEST} or less",
         at=at,
     )
@@ -205,6 +214,7 @@ def _cameras(planned: Planned, place: int) -> _Ladder:
         now=units.counted(group.count, "camera", "cameras"),
         first=1,
         last=MOST_CAMERAS,
+        here=group.count,
         end=f"cameras must be {MOST_CAMERAS} or less",
         at=at,
     )
@@ -229,6 +239,7 @@ def _size(planned: Planned, place: int) -> _Ladder:
         subject=_subject(planned, group),
         now=f"{group.height} x {group.width}",
         first=SMALLEST_SIDE,
+        here=short,
         last=last if (2 * last * long + short) // (2 * short) <= LARGEST_SIDE else last - 1,
         end=f"sides must be {LARGEST_SIDE} or less",
         at=at,
@@ -256,6 +267,7 @@ def _parameter(planned: Planned, network: int, parameter: Parameter) -> _Ladder:
         now=_word(candidate.parameters[name]),
         first=0,
         last=floor((Fraction(str(parameter.maximum)) - start) / step),
+        here=floor((Fraction(str(candidate.parameters[name])) - start) / step),
         end=f"{name} must be {parameter.maximum:g} or less",
         at=at,
     )
