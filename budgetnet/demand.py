@@ -18,6 +18,7 @@ from budgetnet.graph import Graph
 from budgetnet.memory import Memory, memory
 from budgetnet.networks import Candidate, family
 from budgetnet.scenario import Scenario
+from budgetnet.units import Precision
 
 Limit: TypeAlias = Literal["budget_gops", "budget_mb"]
 """The field of the scenario that sets a limit."""
@@ -198,16 +199,23 @@ class Planned:
         """Parameters of all networks; what groups share is there once."""
         return sum(each.cost.params for each in self._per_network().values())
 
+    def weight_bytes_at(self, precision: Precision) -> int:
+        """Bytes of the weights of all networks."""
+        return sum(each.memory.weight_bytes(precision) for each in self._per_network().values())
+
+    def peak_bytes_at(self, precision: Precision) -> int:
+        """The most bytes of live activations: images go one at a time, so groups share that memory."""
+        return int(max(each.memory.peak_bytes(precision) for each in self.figures))
+
     @property
     def weight_bytes(self) -> int:
         """Bytes of the weights of all networks, at the scenario's precision."""
-        precision = self.demand.precision
-        return sum(each.memory.weight_bytes(precision) for each in self._per_network().values())
+        return self.weight_bytes_at(self.demand.precision)
 
     @property
     def peak_bytes(self) -> int:
-        """The most bytes of live activations: images go one at a time, so groups share that memory."""
-        return int(max(each.memory.peak_bytes(self.demand.precision) for each in self.figures))
+        """The most bytes of live activations, at the scenario's precision."""
+        return self.peak_bytes_at(self.demand.precision)
 
     @property
     def memory_mb(self) -> float:

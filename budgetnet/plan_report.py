@@ -54,6 +54,7 @@ def blocks_of(plan: Plan, full: Tables, named: Sequence[Planned], rows: int | No
     blocks.append(candidate_table("plan-candidates", _title(plan, len(shown)), plan, shown))
     if plan.best:
         blocks.append(_best(plan, rows))
+    blocks.append(full.memory)
     if named:
         blocks.append(candidate_table("plan-named", "Candidates asked for by name", plan, named))
     blocks += (answer_table(planned, found) for planned, found in full.answers)

@@ -15,6 +15,7 @@ from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, parameter_columns, word
 from budgetnet.count import Cost
 from budgetnet.demand import Load, Planned
 from budgetnet.grid import Block, Size, blocks, part_costs
+from budgetnet.memory_report import memory_table
 from budgetnet.networks import family
 from budgetnet.parameters import Value
 from budgetnet.plan import LISTED, Plan
@@ -126,20 +127,23 @@ def _gops(scenario: Scenario, ops: Mapping[int, str]) -> Column:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """The tables that machines get, every row: stems, heads (None where they are too many), candidates, and the
-    inverse answers for those asked for by name and the best one.
+    """The tables that machines get, every row: stems, heads (None where they are too many), candidates, the memory of
+    the best one, and the inverse answers for it and for those asked for by name.
     """
 
     stems: Table
     heads: Table | None
     candidates: Table
+    memory: Table
     answers: Sequence[tuple[Planned, Sequence[Answer]]]
 
     @classmethod
     def of(cls, plan: Plan, named: Sequence[Planned] = ()) -> "Tables":
         """The tables of a plan."""
+        asked = subjects(plan, named)
         return cls(
-            answers=[(planned, answers(planned)) for planned in subjects(plan, named)],
+            answers=[(planned, answers(planned)) for planned in asked],
+            memory=memory_table(asked[-1]),
             stems=stem_table(plan),
             heads=head_table(plan),
             candidates=candidate_table("plan-candidates", "Candidates", plan, plan.candidates, exact=True),
@@ -148,7 +152,8 @@ class Tables:
     @property
     def all(self) -> list[Table]:
         """The main one first."""
-        return [self.candidates, self.stems, *([self.heads] if self.heads else []), machine_table(self.answers)]
+        heads = [self.heads] if self.heads else []
+        return [self.candidates, self.stems, *heads, self.memory, machine_table(self.answers)]
 
 
 # --- stems and heads

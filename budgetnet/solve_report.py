@@ -43,9 +43,9 @@ MACHINE_COLUMNS = (
 
 
 def subjects(plan: Plan, named: Sequence[Planned]) -> list[Planned]:
-    """Whom questions are asked of: the named candidates and the best one, or the smallest where nothing fits."""
+    """Whom questions are asked of: the named candidates, and last the best one, or the smallest where nothing fits."""
     best = plan.candidates[0] if plan.fit else plan.smallest
-    return [*named, *([] if any(best.candidates == each.candidates for each in named) else [best])]
+    return [*(each for each in named if each.candidates != best.candidates), best]
 
 
 def answers(planned: Planned, question: str | None = None) -> list[Answer]:

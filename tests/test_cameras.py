@@ -11,6 +11,7 @@ from budgetnet.count import count
 from budgetnet.demand import Demand
 from budgetnet.errors import BudgetnetError, FileError
 from budgetnet.memory import memory
+from budgetnet.memory_report import memory_table
 from budgetnet.networks import Candidate
 from budgetnet.plan import measure, plan
 from budgetnet.report import Table
@@ -19,6 +20,7 @@ from budgetnet.scenario import Scenario
 FRONT = {"name": "front", "count": 1, "fps": 30, "input": {"height": 640, "width": 960}}
 SURROUND = {"name": "surround", "count": 4, "fps": 15, "input": {"height": 320, "width": 480}}
 SMALL = {"depth_multiplier": [0.25, 0.5], "classifier_kernel": [3], "final_endpoint": ["Conv2d_11_pointwise"]}
+SIZES = {"front": (640, 960), "surround": (320, 480)}
 CANDIDATE = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.5})
 
 
@@ -211,6 +213,23 @@ def test_memory_limit_is_kept_like_operations() -> None:
         plan(asked.changed(budget_mb=0.001, budget_gops=0.001)).verdict.count("limits are budget_gops and budget_mb")
         == 1
     )
+
+
+def test_memory_is_told_at_every_precision() -> None:
+    asked = make(FRONT, SURROUND, precision="fp16", budget_mb=20)
+    planned = measure(asked, CANDIDATE)
+    shown = memory_table(planned)
+    assert [row["precision"] for row in shown.rows] == ["fp32", "fp16", "int8"]
+    for row in shown.rows:
+        precision = row["precision"]
+        figures = {size: memory(CANDIDATE.graph(classes=7, height=size[0], width=size[1])) for size in SIZES.values()}
+        for name, size in SIZES.items():
+            assert row[f"activation_mb:{name}"] == figures[size].activation_bytes(precision) / 1e6
+        assert row["weight_mb"] == figures[640, 960].weight_bytes(precision) / 1e6
+        assert row["peak_mb"] == figures[640, 960].peak_bytes(precision) / 1e6
+        assert row["fits"] is (row["weight_mb"] + row["peak_mb"] <= 20)
+    (marked,) = [row for row in shown.rows if shown.marked(row)]
+    assert (marked["precision"], marked["memory_mb"]) == ("fp16", planned.memory_mb)
 
 
 def test_crop_costs_what_the_part_costs() -> None:

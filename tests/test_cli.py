@@ -25,7 +25,7 @@ budget_gops: 70
 classes: 7
 input: {height: 320, width: 480}
 """
-PLANNED = ("plan.md", "plan-candidates.csv", "plan-stem.csv", "plan-head.csv", "plan-answers.csv")
+PLANNED = ("plan.md", "plan-candidates.csv", "plan-stem.csv", "plan-head.csv", "plan-memory.csv", "plan-answers.csv")
 IMPOSSIBLE = PARKING.replace("parking", "impossible").replace("70", "0.001")
 PUBLISHED = ["mobilenet-fcn", "depth_multiplier=0.5", "classifier_kernel=7", "classifier_depth=1024"]
 COMMANDS = {command.callback.__name__: command.callback for command in cli.app.registered_commands if command.callback}
@@ -292,7 +292,14 @@ def test_plan_of_a_built_in_scenario_by_name(shell: Shell, name: str) -> None:
     folder = f"reports/{name}"
     written = [
         f"{folder}/{file}"
-        for file in ("plan.md", "plan-candidates.csv", "plan-stem.csv", "plan-head.csv", "plan-answers.csv")
+        for file in (
+            "plan.md",
+            "plan-candidates.csv",
+            "plan-stem.csv",
+            "plan-head.csv",
+            "plan-memory.csv",
+            "plan-answers.csv",
+        )
     ]
     assert done.code == 0
     assert done.err == f"Written: {', '.join(written)}\n"

@@ -222,10 +222,17 @@ def test_blocks_come_in_order(made: Plan) -> None:
         "plan-head",
         "plan-candidates",
         "plan-best",
+        "plan-memory",
         "plan-answers",
     ]
     assert report.blocks[-1] == Text(text=f"Verdict: {made.verdict}")
-    assert [each.key for each in report.tables] == ["plan-candidates", "plan-stem", "plan-head", "plan-answers"]
+    assert [each.key for each in report.tables] == [
+        "plan-candidates",
+        "plan-stem",
+        "plan-head",
+        "plan-memory",
+        "plan-answers",
+    ]
     assert report.title == f"Plan of scenario {made.scenario.name}"
 
 

@@ -1,0 +1,81 @@
+"""Planning as the command line runs it, and what a search says to plans that are more than it can go through."""
+
+from pathlib import Path
+
+import pytest
+
+from budgetnet import scenario
+from budgetnet.errors import BudgetnetError
+from budgetnet.plan import plan
+from budgetnet.planning import run_plan
+from budgetnet.searching import require_one_network
+
+LARGE = """\
+name: large
+cameras: 4
+fps: 15
+budget_gops: 70
+classes: 7
+input: {height: 64, width: 96}
+search_space:
+  depth_multiplier: {from: 0.1, to: 1, step: 0.1}
+  classifier_kernel: {from: 1, to: 15, step: 2}
+  classifier_depth: {from: 1, to: 1000, step: 1}
+"""
+
+
+def test_table_of_an_earlier_plan_does_not_stay_where_this_one_has_none(tmp_path: Path) -> None:
+    large = tmp_path / "large.yaml"
+    large.write_text(LARGE)
+    out = tmp_path / "out"
+    before = run_plan("parking", folder=out)
+    assert out / "plan-head.csv" in before.written
+    after = run_plan(str(large), folder=out)
+    assert not (out / "plan-head.csv").exists()
+    assert {path.name for path in out.iterdir()} == {path.name for path in after.written}
+
+
+def test_search_refuses_more_candidates_than_are_listed(tmp_path: Path) -> None:
+    large = tmp_path / "large.yaml"
+    large.write_text(LARGE)
+    rule = "search: search_space must hold 10,000 candidates or fewer, but got 160,000; plan tells which of them matter"
+    with pytest.raises(BudgetnetError, match=rule):
+        require_one_network(plan(scenario.load(str(large))))
+
+
+def test_search_refuses_several_networks() -> None:
+    groups = [{"name": "front", "network": "mobilenet-fcn"}, {"name": "side"}]
+    rule = "search: must be of a scenario whose camera groups share one network, but got shared, front"
+    with pytest.raises(BudgetnetError, match=rule):
+        require_one_network(plan(scenario.load("parking").changed(cameras=groups)))
+
+
+def test_values_of_a_range_are_those_that_would_be_listed(tmp_path: Path) -> None:
+    large = tmp_path / "large.yaml"
+    large.write_text(LARGE)
+    space = scenario.load(str(large)).space
+    assert space["depth_multiplier"] == (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+    assert space["classifier_kernel"] == (1, 3, 5, 7, 9, 11, 13, 15)
+    assert len(space["classifier_depth"]) == 1000
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ("{from: 1, to: 2}", "step: must be given, but got nothing"),
+        ("{from: 1, to: 2, step: 0}", "step: must be greater than 0, but got 0"),
+        ("{from: 2, to: 1, step: 1}", "to: must be 2 or more, but got 1"),
+        ("{from: a, to: 1, step: 1}", "from: must be a finite number, but got 'a'"),
+        ("{from: 1, to: 2, steps: 1, step: 1}", "steps: unknown field; did you mean 'step'?"),
+        ("{from: 0.1, to: 60, step: 0.0001}", ": must make 100,000 values or fewer, but got 599,001"),
+        ("{from: 0, to: 1, step: 0.5}", "[0]: must be greater than 0, but got 0.0"),
+    ],
+)
+def test_range_that_is_none_is_refused(tmp_path: Path, values: str, rule: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(LARGE.replace("{from: 0.1, to: 1, step: 0.1}", values))
+    with pytest.raises(BudgetnetError) as caught:
+        scenario.load(str(path))
+    (message,) = str(caught.value).splitlines()
+    joined = "" if rule[0] in ":[" else "."
+    assert message == f"{path}:8: search_space.depth_multiplier{joined}{rule}"
