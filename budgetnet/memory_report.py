@@ -21,7 +21,7 @@ def memory_table(planned: Planned) -> Table:
     maps = [
         Column(
             key=f"activation_mb:{group.name}",
-            heading=f"maps of one image{f' {group.name}' if several else ''}",
+            heading=f"all maps{f' {group.name}' if several else ''}",
             show=_mb,
         )
         for group in demand.groups
@@ -30,8 +30,8 @@ def memory_table(planned: Planned) -> Table:
         Column(key="precision", heading="precision", right=False),
         Column(key="weight_mb", heading="weights", show=_mb),
         *maps,
-        Column(key="peak_mb", heading="live at once", show=_mb),
-        Column(key="memory_mb", heading="weights and live", show=_mb),
+        Column(key="peak_mb", heading="live maps", show=_mb),
+        Column(key="memory_mb", heading="together", show=_mb),
     ]
     if demand.available_bytes is not None:
         columns.append(Column(key="fits", heading="fits", show=lambda value: "yes" if value else "no", right=False))

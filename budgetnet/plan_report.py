@@ -21,8 +21,9 @@ LONG = 400
 def report(
     plan: Plan, *, rows: int | None = LONG, tables: Tables | None = None, named: Sequence[Planned] = ()
 ) -> Report:
-    """The plan for people and machines. People see the candidates nearest to the limit: `rows` of those that fit, and
-    half as many of those that do not; all with None. With fewer than `LONG` they see the scenario's class count only.
+    """The plan for people and machines, the verdict first. People see the candidates nearest to the limit: `rows` of
+    those that fit, and half as many of those that do not; all with None. With fewer than `LONG` they see the scenario's
+    class count only.
 
     `named` are choices that were asked for by name. `tables` are the plan's, where they were made before.
     """
@@ -30,7 +31,7 @@ def report(
     return Report(
         key="plan",
         title=f"Plan of scenario {plan.scenario.name}",
-        blocks=blocks_of(plan, full, named, rows),
+        blocks=[Text(text=f"Verdict: {plan.verdict}"), *blocks_of(plan, full, named, rows)],
         tables=full.all,
         record={
             **plan.record(),
@@ -59,7 +60,6 @@ def blocks_of(plan: Plan, full: Tables, named: Sequence[Planned], rows: int | No
         blocks.append(candidate_table("plan-named", "Candidates asked for by name", plan, named))
     blocks += (answer_table(planned, found) for planned, found in full.answers)
     blocks += (Text(text=fate(planned)) for planned in named)
-    blocks.append(Text(text=f"Verdict: {plan.verdict}"))
     return blocks
 
 

@@ -59,7 +59,8 @@ def run_plan(
         shown = solve_report.report(plan, question, named)
     else:
         rows = None if every else plan_report.SHORT
-        shown = replace(complete, blocks=plan_report.blocks_of(plan, tables, named, rows))
+        verdict = complete.blocks[0]  # on the screen the end is what stays in view
+        shown = replace(complete, blocks=[*plan_report.blocks_of(plan, tables, named, rows), verdict])
     target = folder or Path("reports") / scenario.name
     written = files.write_all(target, contents)
     if tables.heads is None:  # an earlier plan's, which would be taken for this one's

@@ -12,7 +12,7 @@ from budgetnet.solve import Answer, Step, questions, solve
 QUESTIONS: Final[Mapping[str, str]] = {
     "fps": "highest frame rate",
     "cameras": "most cameras",
-    "size": "largest input of the same shape",
+    "size": "largest input (same shape)",
     "budget": "smallest budget",
 }
 

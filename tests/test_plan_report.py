@@ -225,7 +225,7 @@ def test_blocks_come_in_order(made: Plan) -> None:
         "plan-memory",
         "plan-answers",
     ]
-    assert report.blocks[-1] == Text(text=f"Verdict: {made.verdict}")
+    assert report.blocks[0] == Text(text=f"Verdict: {made.verdict}")
     assert [each.key for each in report.tables] == [
         "plan-candidates",
         "plan-stem",
@@ -321,15 +321,15 @@ def test_impossible_plan_is_reported_too(impossible: Plan) -> None:
 
 def test_scenario_is_introduced(parking: Plan) -> None:
     texts = [block.text for block in plan_report.report(parking).blocks if isinstance(block, Text)]
-    assert texts[0] == parking.scenario.description
-    assert texts[1].startswith(
+    assert texts[1] == parking.scenario.description
+    assert texts[2].startswith(
         "4 cameras x 15 fps = 60 images per second of 320 x 480 pixels, 7 classes, mobilenet-fcn. "
         "Budget 70 GOPS = 1,166,666,666 operations per image."
     )
-    assert "DRIVE PX 2" in texts[2]
+    assert "DRIVE PX 2" in texts[3]
     rural = plan_report.report(plan(make(cameras=1, input=InputSize(height=64, width=64).model_dump())))
-    assert isinstance(rural.blocks[0], Text)
-    assert rural.blocks[0].text.startswith("1 camera x 15 fps")
+    assert isinstance(rural.blocks[1], Text)
+    assert rural.blocks[1].text.startswith("1 camera x 15 fps")
 
 
 @pytest.mark.parametrize("name", formats.names())

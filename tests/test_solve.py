@@ -207,7 +207,7 @@ def test_published_answers_of_parking() -> None:
     assert said == [
         "Highest frame rate: 15.35 fps (now 15 fps), bound by budget_gops: 15.36 fps would need 70.01 of 70 GOPS.",
         "Most cameras: 4 cameras (now 4 cameras), bound by budget_gops: 5 cameras would need 85.5 of 70 GOPS.",
-        "Largest input of the same shape: 320 x 480 (now 320 x 480), bound by budget_gops: 321 x 482 would need 74.8 "
+        "Largest input (same shape): 320 x 480 (now 320 x 480), bound by budget_gops: 321 x 482 would need 74.8 "
         "of 70 GOPS.",
         "Largest depth multiplier: 0.5 (now 0.5), bound by budget_gops: 0.51 would need 70.3 of 70 GOPS.",
         "Largest classifier kernel: 15 (now 7), bound by budget_gops: 17 would need 70.6 of 70 GOPS.",

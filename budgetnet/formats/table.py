@@ -39,17 +39,12 @@ def _block(block: Block) -> RenderableType:
         case Picture():
             return RichText(f"{block.title}: {block.path}")
         case Table():
-            return _table(block)
+            # a line of its own: as rich's title it would be broken at the width of a narrow table
+            return Group(RichText(block.title, style="italic"), _table(block))
 
 
 def _table(table: Table) -> RichTable:
-    drawn = RichTable(
-        box=box.SIMPLE_HEAD,
-        title=RichText(table.title, style="italic"),
-        title_justify="left",
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
+    drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for column in table.columns:
         cells = [column.text(row) for row in table.rows]
         if column.right:  # headings are broken over lines, figures never
