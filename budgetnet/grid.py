@@ -157,22 +157,21 @@ def count_each(candidates: Sequence[Candidate], *, sizes: Sequence[Size], classe
     """
     import numpy as np
 
-    together: dict[tuple[str, tuple[str | None, ...]], list[int]] = {}
+    together: dict[tuple[str, tuple[tuple[str, Value], ...]], list[int]] = {}
     for index, candidate in enumerate(candidates):
-        words = tuple([value if isinstance(value, str) else None for _, value in candidate.values])
+        words = tuple([each for each in candidate.values if type(each[1]) is str])
         together.setdefault((candidate.network, words), []).append(index)
     macs, bias_adds, params = (np.zeros(len(candidates), dtype="int64") for _ in range(3))
     for (network, _), places in together.items():
-        first = candidates[places[0]].parameters
-        columns = zip(*([value for _, value in candidates[place].values] for place in places), strict=True)
+        chosen = [candidates[place].values for place in places]
         height, width = np.array([sizes[place] for place in places]).T
         graph = family(network).declaration.graph(
             classes=np.array([classes[place] for place in places]),
             height=height,
             width=width,
             **{  # type: ignore[arg-type]
-                name: value if isinstance(value, str) else np.array(column)
-                for (name, value), column in zip(first.items(), columns, strict=True)
+                name: value if isinstance(value, str) else np.array([values[at][1] for values in chosen])
+                for at, (name, value) in enumerate(chosen[0])
             },
         )
         total = count(graph).total
