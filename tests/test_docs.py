@@ -10,6 +10,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from budgetnet.cli import app
+from budgetnet.plan import plan
 from budgetnet.scenario import load
 
 ROOT = Path(__file__).parent.parent
@@ -42,11 +43,15 @@ def test_options_of_heavy_commands_exist(words):
     assert {word for word in words if word.startswith("--")} <= known
 
 
-def test_the_readmes_scenarios_load(tmp_path):
-    shortest, optional = YAML
-    for name, text in (("shortest", shortest), ("full", shortest + optional)):
+def test_the_readmes_scenarios_load(tmp_path: Path) -> None:
+    shortest, rest, groups, *_ = YAML
+    read = {}
+    for name, text in (("short", shortest), ("long", shortest + rest), ("groups", groups)):
         (tmp_path / f"{name}.yaml").write_text(text)
-        assert load(str(tmp_path / f"{name}.yaml")).name == "urban"
+        read[name] = load(str(tmp_path / f"{name}.yaml"))
+    assert read["short"].name == read["long"].name == "urban"
+    assert [group.name for group in read["groups"].groups] == ["front", "surround", "driver"]
+    assert plan(read["groups"]).fit
 
 
 def test_the_readmes_errors_are_what_is_printed(tmp_path, monkeypatch):
