@@ -36,8 +36,8 @@ class InputSize(BaseModel):
 
     model_config = CONFIG
 
-    height: Side
-    width: Side
+    height: Side = Field(description="Rows of pixels.")
+    width: Side = Field(description="Columns of pixels.")
 
 
 def _group_name(name: str) -> str:
@@ -73,19 +73,31 @@ def _own_space(space: dict[str, tuple[Value, ...]], info: ValidationInfo) -> dic
 class CameraGroup(BaseModel):
     """Cameras that are alike. `fps` and `input` are the scenario's where they are left out.
 
-    The network gets the whole `input`, or the part of it that `crop` says. `network` gives the group a network of its
-    own, with `search_space` of its own; without it the group runs the network that all such groups share.
+    `network` gives the group a network of its own, with `search_space` of its own; without it the group runs the
+    network that all such groups share.
     """
 
     model_config = CONFIG
 
-    name: Annotated[str, AfterValidator(_group_name)]
-    count: int = Field(default=1, ge=1, le=MOST_CAMERAS)
-    fps: FrameRate | None = None
-    input: InputSize | None = None
-    crop: Annotated[InputSize | None, AfterValidator(_crop)] = None
-    network: Annotated[str, AfterValidator(rules.network)] | None = None
-    search_space: Annotated[SearchSpace, AfterValidator(_own_space)] = {}
+    name: Annotated[str, AfterValidator(_group_name)] = Field(description="Names the group in tables and plots.")
+    count: int = Field(default=1, ge=1, le=MOST_CAMERAS, description="Cameras of the group.")
+    fps: FrameRate | None = Field(
+        default=None, description="Images per second of each camera; the scenario's where left out."
+    )
+    input: InputSize | None = Field(
+        default=None, description="Size of the images, in pixels; the scenario's where left out."
+    )
+    crop: Annotated[InputSize | None, AfterValidator(_crop)] = Field(
+        default=None, description="The part of the image that the network gets, in pixels; all of it where left out."
+    )
+    network: Annotated[str, AfterValidator(rules.network)] | None = Field(
+        default=None,
+        description="A network family of the group's own; where left out, the group runs the network that all such "
+        "groups share.",
+    )
+    search_space: Annotated[SearchSpace, AfterValidator(_own_space)] = Field(
+        default={}, description="Values to search for the parameters of the group's own network."
+    )
 
 
 def check(value: Any) -> int | tuple[CameraGroup, ...]:

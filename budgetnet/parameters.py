@@ -72,6 +72,12 @@ class Parameter:
         return float(value) if self.kind is float else value
 
     @property
+    def explained(self) -> str:
+        """What it is, and the rule of a number, in sentences."""
+        sentences = [self.help] if self.choices else [self.help, self.rule]
+        return " ".join(f"{each[:1].upper()}{each[1:]}." for each in sentences)
+
+    @property
     def rule(self) -> str:
         """The rules in words, for help texts."""
         if self.choices:

@@ -4,6 +4,7 @@
 Names are lower-case letters, digits and `_`; files that begin with `_` are no plug-ins.
 """
 
+import ast
 import re
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +30,13 @@ def load_module(package: str, key: str, kind: str) -> ModuleType:
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         raise BudgetnetError(f"{name}: the file of {kind} {key!r} must be importable, but got {what}") from error
+
+
+def summary(package: str, key: str) -> str:
+    """The first paragraph of what a plug-in module says about itself, on one line, without importing it."""
+    path = _folder(package) / f"{key.replace('-', '_')}.py"
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(said.partition("\n\n")[0].split())
 
 
 def data_files(package: str, suffix: str = ".yaml") -> dict[str, Path]:

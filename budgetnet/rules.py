@@ -28,7 +28,8 @@ LONGEST: Final = 100_000
 """Values of one parameter."""
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+LABEL = re.compile(r"\S(.{0,62}\S)?")
+WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
 def _unknown(rule: str, word: str, known: list[str]) -> FaultsError:
@@ -39,7 +40,7 @@ def folder_name(name: str) -> str:
     """A name that may be a folder's on every system."""
     if not FILE_NAME.fullmatch(name):
         raise ValueError("must be 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit")
-    if _WINDOWS_DEVICE.fullmatch(name) or name.endswith("."):
+    if WINDOWS_DEVICE.fullmatch(name) or name.endswith("."):
         raise ValueError("must be a name that every system takes for a folder")
     return name
 
@@ -69,7 +70,7 @@ def classes(value: Any) -> int | str | tuple[str, ...]:
 
 def is_label(name: str) -> bool:
     """Whether a text can stand for something in tables and plots: 1 to 64 characters on a line, no blanks around."""
-    return bool(re.fullmatch(r"\S(.{0,62}\S)?", name))
+    return bool(LABEL.fullmatch(name))
 
 
 def _class_names(names: list[Any] | tuple[Any, ...]) -> tuple[str, ...]:
@@ -87,12 +88,12 @@ def _class_names(names: list[Any] | tuple[Any, ...]) -> tuple[str, ...]:
 
 
 @cache
-def class_lists() -> dict[str, int]:
-    """Class list -> number of its classes, from the class map files."""
+def class_lists() -> dict[str, tuple[str, ...]]:
+    """Class list -> names of its classes, from the class map files."""
     found = {}
     for entry in plugins.data_files("budgetnet.classmaps").values():
         values = yaml_source.parse(entry.read_bytes(), entry.name).value
-        found[str(values["classes_name"])] = len(values["classes"])
+        found[str(values["classes_name"])] = tuple(str(each["name"]) for each in values["classes"])
     return found
 
 

@@ -21,6 +21,12 @@ from budgetnet.yaml_source import Fault, FaultsError
 _FOLDERS = (Path(__file__).parent / "scenarios", Path(__file__).parent.parent / "scenarios")
 """Where the built-in scenarios lie: inside the installed package, or beside it in a checkout."""
 
+_GROUPS = (
+    {"name": "front", "count": 1, "fps": 30, "input": {"height": 640, "width": 960}},
+    {"name": "surround", "count": 4, "fps": 15, "input": {"height": 320, "width": 480}},
+)
+"""An example."""
+
 
 def _needed(value: Any, info: ValidationInfo) -> Any:
     """`fps` and `input` may be left out where every camera group has its own."""
@@ -37,43 +43,103 @@ class Training(BaseModel):
 
     model_config = CONFIG
 
-    epochs: int = Field(default=10, ge=1, le=10_000)
-    batch_size: int = Field(default=16, ge=1, le=4096)
-    learning_rate: float = Field(default=0.001, gt=0, le=10)
-    weight_decay: float = Field(default=1e-6, ge=0, le=10)
-    seed: int = Field(default=0, ge=0, lt=2**32)
+    epochs: int = Field(default=10, ge=1, le=10_000, description="Passes over the training images.")
+    batch_size: int = Field(default=16, ge=1, le=4096, description="Images per step of training.")
+    learning_rate: float = Field(default=0.001, gt=0, le=10, description="Learning rate of Adam.")
+    weight_decay: float = Field(
+        default=1e-6, ge=0, le=10, description="L2 penalty: this times the weights is added to their gradient."
+    )
+    seed: int = Field(
+        default=0, ge=0, lt=2**32, description="Of everything drawn: the same seed gives the same numbers."
+    )
 
 
 class Scenario(BaseModel):
     """What the car needs: so many images per second in so many classes, for so many operations per second.
 
-    `cameras` is a number of cameras that are alike, or a list of camera groups; `groups` tells both the same way.
-    `budget_gops` is the share of the platform that the task may take, in 10^9 operations per second; of it `reserve`
-    (a share) is kept for other work, and `contention` multiplies what networks need when they share the hardware.
-    `budget_mb` limits weights and live activations together, in 10^6 bytes at `precision`. `classes` is a count (void
-    counted where the list has one), the name of a class list, or names. `search_space` holds the values that differ
-    from the network's own proposal; `space` is the whole of it.
+    `groups` tells the cameras the same way whether they are a number or a list of groups. `search_space` holds the
+    values that differ from the network's own proposal; `space` is the whole of it.
     """
 
     model_config = CONFIG
 
-    name: Annotated[str, AfterValidator(rules.folder_name)]
-    description: str = ""
-    cameras: Cameras
-    fps: Annotated[FrameRate | None, AfterValidator(_needed)] = Field(default=None, validate_default=True)
-    input: Annotated[InputSize | None, AfterValidator(_needed)] = Field(default=None, validate_default=True)
-    budget_gops: Annotated[float, Field(gt=0, le=1e9), AfterValidator(rules.real)]
-    contention: float = Field(default=1.0, ge=1, le=100)
-    reserve: float = Field(default=0.0, ge=0, le=0.99)
-    budget_mb: Annotated[float, Field(gt=0, le=1e9), AfterValidator(rules.real)] | None = None
-    precision: Precision = "fp32"
-    classes: Annotated[int | str | tuple[str, ...], BeforeValidator(rules.classes)]
-    minimum_mean_iou: float | None = Field(default=None, ge=0, le=1)
-    platform: Annotated[str, AfterValidator(rules.platform)] | None = None
-    dataset: Annotated[str, AfterValidator(rules.dataset)] | None = None
-    network: Annotated[str, AfterValidator(rules.network)] = "mobilenet-fcn"
-    search_space: SearchSpace = {}
-    training: Training = Training()
+    # The descriptions are read by people: in the JSON schema, and as the comments of a new scenario file.
+    name: Annotated[str, AfterValidator(rules.folder_name)] = Field(
+        description="Names the scenario; its reports go to reports/<name>. Letters, digits, '.', '_' and '-'."
+    )
+    description: str = Field(
+        default="",
+        description="What the task is, in a sentence.",
+        examples=["Four cameras in town, at full frame rate."],
+    )
+    cameras: Cameras = Field(
+        description="How many cameras there are, when all are alike; or a list of camera groups, each with its own "
+        "name, count, fps and input.",
+        examples=[4, list(_GROUPS)],
+    )
+    fps: Annotated[FrameRate | None, AfterValidator(_needed)] = Field(
+        default=None, validate_default=True, description="Images per second of each camera.", examples=[30]
+    )
+    input: Annotated[InputSize | None, AfterValidator(_needed)] = Field(
+        default=None,
+        validate_default=True,
+        description="Size of the images that the network gets, in pixels.",
+        examples=[{"height": 320, "width": 480}],
+    )
+    budget_gops: Annotated[float, Field(gt=0, le=1e9), AfterValidator(rules.real)] = Field(
+        description="What the task may take of the platform, in 10^9 operations per second. A multiply-accumulate is "
+        "two operations."
+    )
+    contention: float = Field(
+        default=1.0,
+        ge=1,
+        le=100,
+        description="Factor on what networks need while they share the hardware with each other; 1 is none.",
+        examples=[1.15],
+    )
+    reserve: float = Field(
+        default=0.0, ge=0, le=0.99, description="Share of budget_gops that is kept for other work.", examples=[0.2]
+    )
+    budget_mb: Annotated[float, Field(gt=0, le=1e9), AfterValidator(rules.real)] | None = Field(
+        default=None,
+        description="Limit of memory for weights and live activations together, in 10^6 bytes at `precision`.",
+        examples=[64],
+    )
+    precision: Precision = Field(
+        default="fp32", description="What the deployed network computes in, for its bytes.", examples=["int8"]
+    )
+    classes: Annotated[int | str | tuple[str, ...], BeforeValidator(rules.classes)] = Field(
+        description="What the network tells apart: a count of classes (void counts where the list has one), the name "
+        "of a class list, or a list of class names.",
+        examples=[7, "lab7", ["road", "everything else"]],
+    )
+    minimum_mean_iou: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Mean IoU that the task asks for, from 0 to 1; the report of a search says who reaches it.",
+        examples=[0.5],
+    )
+    platform: Annotated[str, AfterValidator(rules.platform)] | None = Field(
+        default=None,
+        description="The hardware that the budget is a share of: a known platform, or the path of a platform file.",
+        examples=["jetson-agx-xavier"],
+    )
+    dataset: Annotated[str, AfterValidator(rules.dataset)] | None = Field(
+        default=None,
+        description="Labelled images that a search trains on: NAME or NAME:ARGUMENT. `synthetic` needs no files.",
+        examples=["camvid:/data/CamVid"],
+    )
+    network: Annotated[str, AfterValidator(rules.network)] = Field(
+        default="mobilenet-fcn", description="The network family to search.", examples=["mobilenet-fcn"]
+    )
+    search_space: SearchSpace = Field(
+        default={},
+        description="Values to search for parameters of the network: a list, one value, or "
+        "{from: 0.25, to: 1, step: 0.25} for all values from one to the other. What is left out is searched as the "
+        "network proposes.",
+    )
+    training: Training = Field(default=Training(), description="How `budgetnet search` trains candidates.")
 
     @model_validator(mode="after")
     def _crops_lie_inside(self) -> Self:
@@ -85,7 +151,7 @@ class Scenario(BaseModel):
         """Number of classes, that is of outputs per pixel."""
         if isinstance(self.classes, int):
             return self.classes
-        return rules.class_lists()[self.classes] if isinstance(self.classes, str) else len(self.classes)
+        return len(rules.class_lists()[self.classes] if isinstance(self.classes, str) else self.classes)
 
     @property
     def networks(self) -> tuple[NetworkChoice, ...]:

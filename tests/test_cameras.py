@@ -81,37 +81,37 @@ def test_scenario_with_groups_goes_to_json_and_back() -> None:
 HEAD = "name: x\nbudget_gops: 70\nclasses: 7\n"
 
 
-@pytest.mark.parametrize(
-    ("cameras", "expected"),
-    [
-        ("cameras: []", "4: cameras: must hold 1 to 32 camera groups, but got 0"),
-        ("cameras: [4]", "4: cameras[0]: must be a mapping, but got 4"),
-        ("cameras:\n  - {fps: 15}", "5: cameras[0].name: must be given, but got nothing"),
-        ("cameras:\n  - {name: ' a'}", "5: cameras[0].name: must be a text of 1 to 64 characters, no blanks around"),
-        ("cameras:\n  - {name: shared}", "5: cameras[0].name: must be another word than 'shared'"),
-        ("cameras:\n  - name: a\n    count: 0", "6: cameras[0].count: must be 1 or more, but got 0"),
-        ("cameras:\n  - name: a\n    fps: -1", "6: cameras[0].fps: must be greater than 0, but got -1"),
-        ("cameras:\n  - name: a\n    fbs: 1", "6: cameras[0].fbs: unknown field; did you mean 'fps'?"),
-        ("cameras:\n  - {name: a}\n  - {name: a}", "6: cameras[1].name: must be named once, but got 'a'"),
-        (
-            "cameras:\n  - name: a\n    input: {height: 100, width: 100}\n    crop: {height: 101, width: 100}",
-            "7: cameras[0].crop.height: must be 100 or less, the height of the input, but got 101",
-        ),
-        (
-            "cameras:\n  - name: a\n    search_space: {classifier_kernel: 3}",
-            "6: cameras[0].search_space: must come with a network of the group's own (network: ...), else the "
-            "scenario's is searched, but got {'classifier_kernel': 3}",
-        ),
-        (
-            "cameras:\n  - name: a\n    network: mobilenet",
-            "6: cameras[0].network: must be a known network, but got 'mobilenet'; did you mean 'mobilenet-fcn'?",
-        ),
-        (
-            "cameras:\n  - name: a\n    network: mobilenet-fcn\n    search_space: {clasifier_kernel: 3}",
-            "7: cameras[0].search_space.clasifier_kernel: unknown parameter; did you mean 'classifier_kernel'?",
-        ),
-    ],
-)
+BROKEN_GROUPS = [
+    ("cameras: []", "4: cameras: must hold 1 to 32 camera groups, but got 0"),
+    ("cameras: [4]", "4: cameras[0]: must be a mapping, but got 4"),
+    ("cameras:\n  - {fps: 15}", "5: cameras[0].name: must be given, but got nothing"),
+    ("cameras:\n  - {name: ' a'}", "5: cameras[0].name: must be a text of 1 to 64 characters, no blanks around"),
+    ("cameras:\n  - {name: shared}", "5: cameras[0].name: must be another word than 'shared'"),
+    ("cameras:\n  - name: a\n    count: 0", "6: cameras[0].count: must be 1 or more, but got 0"),
+    ("cameras:\n  - name: a\n    fps: -1", "6: cameras[0].fps: must be greater than 0, but got -1"),
+    ("cameras:\n  - name: a\n    fbs: 1", "6: cameras[0].fbs: unknown field; did you mean 'fps'?"),
+    ("cameras:\n  - {name: a}\n  - {name: a}", "6: cameras[1].name: must be named once, but got 'a'"),
+    (
+        "cameras:\n  - name: a\n    input: {height: 100, width: 100}\n    crop: {height: 101, width: 100}",
+        "7: cameras[0].crop.height: must be 100 or less, the height of the input, but got 101",
+    ),
+    (
+        "cameras:\n  - name: a\n    search_space: {classifier_kernel: 3}",
+        "6: cameras[0].search_space: must come with a network of the group's own (network: ...), else the "
+        "scenario's is searched, but got {'classifier_kernel': 3}",
+    ),
+    (
+        "cameras:\n  - name: a\n    network: mobilenet",
+        "6: cameras[0].network: must be a known network, but got 'mobilenet'; did you mean 'mobilenet-fcn'?",
+    ),
+    (
+        "cameras:\n  - name: a\n    network: mobilenet-fcn\n    search_space: {clasifier_kernel: 3}",
+        "7: cameras[0].search_space.clasifier_kernel: unknown parameter; did you mean 'classifier_kernel'?",
+    ),
+]
+
+
+@pytest.mark.parametrize(("cameras", "expected"), BROKEN_GROUPS)
 def test_broken_rule_of_a_group(tmp_path: Path, cameras: str, expected: str) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(f"{HEAD}{cameras}\nfps: 15\ninput: {{height: 320, width: 480}}\n")
@@ -142,17 +142,17 @@ def test_crop_is_held_against_the_scenarios_image_too(tmp_path: Path) -> None:
         scenario.load(str(path))
 
 
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({"contention": 0.5}, "contention: must be 1 or more, but got 0.5"),
-        ({"contention": 101}, "contention: must be 100 or less, but got 101"),
-        ({"reserve": -0.1}, "reserve: must be 0 or more, but got -0.1"),
-        ({"reserve": 1}, "reserve: must be 0.99 or less, but got 1"),
-        ({"budget_mb": 0}, "budget_mb: must be greater than 0, but got 0"),
-        ({"precision": "int4"}, "precision: must be 'fp32', 'fp16' or 'int8', but got 'int4'"),
-    ],
-)
+BROKEN_LIMITS = [
+    ({"contention": 0.5}, "contention: must be 1 or more, but got 0.5"),
+    ({"contention": 101}, "contention: must be 100 or less, but got 101"),
+    ({"reserve": -0.1}, "reserve: must be 0 or more, but got -0.1"),
+    ({"reserve": 1}, "reserve: must be 0.99 or less, but got 1"),
+    ({"budget_mb": 0}, "budget_mb: must be greater than 0, but got 0"),
+    ({"precision": "int4"}, "precision: must be 'fp32', 'fp16' or 'int8', but got 'int4'"),
+]
+
+
+@pytest.mark.parametrize(("fields", "expected"), BROKEN_LIMITS)
 def test_broken_rule_of_a_limit(fields: dict[str, Any], expected: str) -> None:
     with pytest.raises(BudgetnetError) as caught:
         make(FRONT).changed(**fields)
