@@ -134,6 +134,13 @@ def test_csv_keeps_every_text_and_lets_none_be_a_formula() -> None:
     assert not any(cell.startswith(FORMULAS) for row in read for cell in row.values())
 
 
+def test_csv_lets_no_heading_be_a_formula() -> None:
+    columns = [Column(key=f"{text}.kernel", heading="") for text in AWKWARD]
+    (headings,) = csv.reader(io.StringIO(formats.text(as_report([], columns), "csv"), newline=""))
+    assert not any(heading.startswith(FORMULAS) for heading in headings)
+    assert [heading.removeprefix("'") for heading in headings] == [column.key for column in columns]
+
+
 def test_csv_keeps_numbers_as_they_are() -> None:
     columns = [Column(key=key, heading=key, show=lambda value: "shown") for key in ("a", "b", "c", "d", "e")]
     row = {"a": BEYOND_FLOAT, "b": -1.5, "c": 1 / 3, "d": True, "e": None}

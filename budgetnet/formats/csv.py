@@ -20,7 +20,7 @@ def render(report: Report) -> dict[str, str]:
 def _table(table: Table) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(column.key for column in table.columns)
+    writer.writerow(_cell(column.key) for column in table.columns)  # keys hold names of camera groups
     writer.writerows([_cell(row.get(column.key)) for column in table.columns] for row in table.rows)
     return out.getvalue()
 
