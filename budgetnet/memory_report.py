@@ -4,6 +4,7 @@ from typing import Any
 
 from budgetnet import units
 from budgetnet.demand import Planned
+from budgetnet.plan_inputs import FITS_MEMORY, MEMORY_NUMBER, TOO_MUCH_MEMORY
 from budgetnet.report import Column, Table
 from budgetnet.units import PRECISIONS, Precision
 
@@ -23,18 +24,19 @@ def memory_table(planned: Planned) -> Table:
             key=f"activation_mb:{group.name}",
             heading=f"all maps{f' {group.name}' if several else ''}",
             show=_mb,
+            number=MEMORY_NUMBER,
         )
         for group in demand.groups
     ]
     columns = [
         Column(key="precision", heading="precision", right=False),
-        Column(key="weight_mb", heading="weights", show=_mb),
+        Column(key="weight_mb", heading="weights", show=_mb, number=MEMORY_NUMBER),
         *maps,
-        Column(key="peak_mb", heading="live maps", show=_mb),
-        Column(key="memory_mb", heading="together", show=_mb),
+        Column(key="peak_mb", heading="live maps", show=_mb, number=MEMORY_NUMBER),
+        Column(key="memory_mb", heading="together", show=_mb, number=MEMORY_NUMBER, alarm=TOO_MUCH_MEMORY),
     ]
     if demand.available_bytes is not None:
-        columns.append(Column(key="fits", heading="fits", show=lambda value: "yes" if value else "no", right=False))
+        columns.append(Column(key="fits", heading="fits", right=False, formula=FITS_MEMORY, tone="verdict"))
     return Table(
         key="plan-memory",
         title=f"Memory of {planned.label} in MB (10^6 bytes), one image at a time",

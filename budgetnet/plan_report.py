@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from budgetnet import units
 from budgetnet.demand import Planned
 from budgetnet.plan import Plan
-from budgetnet.plan_tables import Tables, candidate_table, group_table, inputs, own_classes
+from budgetnet.plan_inputs import inputs
+from budgetnet.plan_tables import Tables, candidate_table, in_mega, own_classes
 from budgetnet.platforms import load as load_platform
 from budgetnet.report import Block, Report, Table, Text
 from budgetnet.scenario import Scenario
@@ -49,9 +50,8 @@ def blocks_of(plan: Plan, full: Tables, named: Sequence[Planned], rows: int | No
     if heads and rows is not None and rows < LONG:
         heads = own_classes(heads, plan.scenario)
     blocks: list[Block] = [Text(text=line) for line in _about(plan)]
-    if len(plan.scenario.groups) > 1:
-        blocks.append(group_table(plan, plan.candidates[0] if plan.fit else plan.smallest))
-    blocks += [full.stems, *([heads] if heads else [])]
+    blocks += [in_mega(full.groups)] if full.groups else []
+    blocks += [full.stems, *([in_mega(heads)] if heads else [])]
     blocks.append(candidate_table("plan-candidates", _title(plan, len(shown)), plan, shown))
     if plan.best:
         blocks.append(_best(plan, rows))

@@ -3,38 +3,37 @@
 Columns that follow from cameras, frame rates and budget say by which formula, so that a workbook stays alive.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 from typing import Any, Final, final
 
-from budgetnet import units
+from budgetnet import plan_inputs, units
 from budgetnet.cameras import Group, NetworkChoice
 from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, parameter_columns, word
 from budgetnet.count import Cost
-from budgetnet.demand import Load, Planned
+from budgetnet.demand import Planned
 from budgetnet.grid import Block, Size, blocks, part_costs
 from budgetnet.memory_report import memory_table
 from budgetnet.networks import family
 from budgetnet.parameters import Value
 from budgetnet.plan import LISTED, Plan
-from budgetnet.report import Column, Input, Row, Table
+from budgetnet.plan_groups import group_table
+from budgetnet.plan_inputs import GOPS_NUMBER, required_gops
+from budgetnet.report import Column, Formula, Row, Table
 from budgetnet.scenario import Scenario
 from budgetnet.solve import Answer
 from budgetnet.solve_report import answers, machine_table, subjects
-
-ROUNDING: Final = "1E-12"
-"""Relative tolerance of the workbook's comparison: its arithmetic is floating point, the plan's own is exact."""
 
 CLASS_COUNTS: Final = (2, 7, 11, 19)
 """For which heads are counted besides the scenario's own: road or not, the published scenarios, CamVid, Cityscapes."""
 
 CLASSES = Column(key="classes", heading="classes")
 COST_COLUMNS = (
-    Column(key="macs", heading="MACs"),
-    Column(key="ops", heading="operations"),
-    Column(key="params", heading="parameters"),
+    Column(key="macs", heading="MACs", number="#,##0"),
+    Column(key="ops", heading="operations", number="#,##0"),
+    Column(key="params", heading="parameters", number="#,##0"),
 )
 SHARE = Column(
     key="utilisation",
@@ -42,98 +41,63 @@ SHARE = Column(
     show=units.percent,
     formula="[required_gops]/{available_gops}",
     number="0.0%",
+    tone="share",
 )
 HEADROOM = Column(
     key="headroom_gops",
     heading="headroom GOPS",
     show=units.gops,
     formula="{available_gops}-[required_gops]",
-    number="#,##0.0##",
+    number=GOPS_NUMBER,
+    tone="margin",
 )
 MAX_FPS = Column(
     key="max_fps",
     heading="max fps",
     show=units.at_most,
     formula="{fps_1}*{available_gops}/[required_gops]",
-    number="#,##0.0##",
+    number="#,##0.00",
 )
 SPEED = Column(
     key="speed",
     heading="x fps",
     show=lambda value: units.at_most(value, 2),
     formula="{available_gops}/[required_gops]",
-    number="#,##0.00##",
+    number="#,##0.00",
 )
-MEMORY = Column(key="memory_mb", heading="memory MB", show=lambda value: f"{value:,.1f}", number="#,##0.0##")
+MEMORY = Column(
+    key="memory_mb",
+    heading="memory MB",
+    show=lambda value: f"{value:,.1f}",
+    number=plan_inputs.MEMORY_NUMBER,
+    alarm=plan_inputs.TOO_MUCH_MEMORY,
+)
 FITS = Column(
     key="fits",
     heading="fits",
-    show=lambda value: "yes" if value else "no",
     right=False,
-    formula=(
-        f"IF(AND([required_gops]<={{available_gops}}*(1+{ROUNDING}),"
-        f'OR({{budget_mb}}="",[memory_mb]<={{budget_mb}}*(1+{ROUNDING}))),"yes","no")'
-    ),
+    formula=plan_inputs.FITS,
+    tone="verdict",
 )
 
 
-def inputs(plan: Plan) -> list[Input]:
-    """What the tables follow from, and what can be said of all candidates together."""
-    scenario = plan.scenario
-    given = []
-    for number, group in enumerate(scenario.groups, start=1):
-        of = f" of {group.name}" if len(scenario.groups) > 1 else ""
-        given.append(Input(name=f"cameras_{number}", heading=f"cameras{of}", value=group.count, most=1000))
-        given.append(Input(name=f"fps_{number}", heading=f"frames per second{of}", value=group.fps, most=10_000))
-    memory = f"memory in MB at {scenario.precision} (empty: no limit)"
-    given += [
-        Input(name="budget_gops", heading="budget in GOPS", value=scenario.budget_gops),
-        Input(name="reserve", heading="reserve for other work (share)", value=scenario.reserve, most=0.99),
-        Input(name="contention", heading="contention factor", value=scenario.contention, least=1, most=100),
-        Input(name="budget_mb", heading=memory, value=scenario.budget_mb),
-    ]
-    rate = "+".join(f"{{cameras_{number}}}*{{fps_{number}}}" for number, _ in enumerate(scenario.groups, start=1))
-    available = float(scenario.available / units.GIGA)
-    return [
-        *given,
-        Input(
-            name="images_per_second",
-            heading="images per second",
-            value=float(scenario.images_per_second),
-            formula=rate,
-        ),
-        Input(
-            name="available_gops",
-            heading="available GOPS",
-            value=available,
-            formula="{budget_gops}*(1-{reserve})",
-        ),
-        Input(
-            name="fitting",
-            heading="listed candidates that fit",
-            value=len(plan.fitting),
-            formula='COUNTIF({plan-candidates:fits},"yes")',
-        ),
-    ]
-
-
-def _gops(scenario: Scenario, ops: Mapping[int, str]) -> Column:
-    """The column of what is required: `ops` says which key holds the operations per image of which group."""
-    terms = "+".join(f"[{key}]*{{cameras_{number + 1}}}*{{fps_{number + 1}}}" for number, key in ops.items())
-    formula = f"({terms})*{{contention}}/1E9"
-    return Column(key="required_gops", heading="GOPS", show=units.gops, formula=formula, number="#,##0.0##")
+def _gops(formula: Formula, key: str = "required_gops", heading: str = "GOPS") -> Column:
+    """A column of what is required."""
+    return Column(key=key, heading=heading, show=units.gops, formula=formula, number=GOPS_NUMBER)
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """The tables that machines get, every row: stems, heads (None where they are too many), candidates, the memory of
-    the best one, and the inverse answers for it and for those asked for by name.
+    """The tables that machines get, every row: stems, heads (None where they are too many), candidates, camera groups
+    (None where there is but one), the memory of the best one, and the inverse answers for it and those asked for by
+    name.
     """
 
     stems: Table
     heads: Table | None
     candidates: Table
+    groups: Table | None
     memory: Table
     answers: Sequence[tuple[Planned, Sequence[Answer]]]
 
@@ -146,14 +110,27 @@ class Tables:
             memory=memory_table(asked[-1]),
             stems=stem_table(plan),
             heads=head_table(plan),
-            candidates=candidate_table("plan-candidates", "Candidates", plan, plan.candidates, exact=True),
+            candidates=candidate_table("plan-candidates", _title(plan), plan, plan.candidates, exact=True),
+            groups=group_table(plan),
         )
 
     @property
     def all(self) -> list[Table]:
         """The main one first."""
-        heads = [self.heads] if self.heads else []
-        return [self.candidates, self.stems, *heads, self.memory, machine_table(self.answers)]
+        return [
+            self.candidates,
+            *([self.groups] if self.groups else []),
+            self.stems,
+            *([self.heads] if self.heads else []),
+            self.memory,
+            machine_table(self.answers),
+        ]
+
+
+def _title(plan: Plan) -> str:
+    some = f"the {len(plan.candidates):,} of {plan.total:,} nearest to the limits"
+    listed = f"all {plan.total:,}" if plan.complete else some
+    return f"Candidates: {listed}; in bold those that fit and that no other equals or exceeds, as planned"
 
 
 # --- stems and heads
@@ -181,6 +158,11 @@ def _places(scenario: Scenario) -> list[_Place]:
         _Place(choice=scenario.networks[network], size=size, groups=tuple(groups))
         for (network, size), groups in found.items()
     ]
+
+
+def _where(row: Row) -> tuple[str, str]:
+    """What tells a place from the others."""
+    return row["network"], row["image"]
 
 
 def _place_columns(places: Sequence[_Place]) -> list[Column]:
@@ -213,9 +195,9 @@ def stem_table(plan: Plan) -> Table:
                 }
             )
     names = list(dict.fromkeys(name for place in places for name in _part(place.choice, "stem")))
-    gops = _gops(scenario, dict.fromkeys(places[0].groups, "ops"))
-    alive = gops if len(places) == 1 else Column(key=gops.key, heading=gops.heading, show=gops.show, number=gops.number)
-    columns = [*_place_columns(places), *parameter_columns(scenario, names), *COST_COLUMNS, alive, SHARE]
+    formulas = {_where(place.row): required_gops(dict.fromkeys(place.groups, "ops")) for place in places}
+    gops = _gops(lambda row: formulas[_where(row)])
+    columns = [*_place_columns(places), *parameter_columns(scenario, names), *COST_COLUMNS, gops, SHARE]
     return Table(key="plan-stem", title="Stem: operations per image", columns=columns, rows=rows)
 
 
@@ -266,11 +248,11 @@ def head_table(plan: Plan) -> Table | None:
         *_place_columns(places),
         *parameter_columns(plan.scenario, shown),
         CLASSES,
-        *(Column(key=f"ops_at_{value}", heading=f"MOP at {word(value)}", show=units.mega) for value in wide),
+        *(Column(key=f"ops_at_{value}", heading=f"operations at {word(value)}", number="#,##0") for value in wide),
     ]
     return Table(
         key="plan-head",
-        title=f"Head: mega-operations per image, by {heading}",
+        title=f"Head: operations per image, by {heading.replace('_', ' ')}",
         columns=columns,
         rows=list(rows.values()),
     )
@@ -282,6 +264,20 @@ def own_classes(table: Table, scenario: Scenario) -> Table:
         table,
         columns=[column for column in table.columns if column is not CLASSES],
         rows=[row for row in table.rows if row["classes"] == scenario.class_count],
+    )
+
+
+def in_mega(table: Table) -> Table:
+    """The same in mega-operations, which people read more easily."""
+    return replace(
+        table,
+        title=table.title.replace("operations", "mega-operations"),
+        columns=[
+            replace(column, heading=column.heading.replace("operations", "MOP"), show=units.mega)
+            if column.key.startswith("ops")
+            else column
+            for column in table.columns
+        ],
     )
 
 
@@ -376,22 +372,21 @@ def _figure_columns(scenario: Scenario, *, exact: bool) -> list[Column]:
     groups = scenario.groups
     if len(groups) == 1:
         costs = [*COST_COLUMNS] if exact else [MEGA_OPS, MEGA_PARAMS]
-        return [*costs, _gops(scenario, {0: "ops"}), SHARE, HEADROOM, MAX_FPS, *_memory_columns(exact=exact), FITS]
+        return [*costs, _gops(required_gops({0: "ops"})), SHARE, HEADROOM, MAX_FPS, *_memory_columns(exact=exact), FITS]
     per_group = [column for number, group in enumerate(groups) for column in _group_columns(number, group, exact=exact)]
-    gops = _gops(scenario, {number: f"ops:{group.name}" for number, group in enumerate(groups)})
+    gops = _gops(required_gops({number: f"ops:{group.name}" for number, group in enumerate(groups)}))
     params = [COST_COLUMNS[-1]] if exact else [MEGA_PARAMS]
     return [*params, *per_group, gops, SHARE, HEADROOM, SPEED, *_memory_columns(exact=exact), FITS]
 
 
 def _group_columns(number: int, group: Group, *, exact: bool) -> list[Column]:
-    formula = f"[ops:{group.name}]*{{cameras_{number + 1}}}*{{fps_{number + 1}}}*{{contention}}/1E9"
-    heading = f"GOPS {group.name}"
-    gops = Column(key=f"gops:{group.name}", heading=heading, show=units.gops, formula=formula, number="#,##0.0##")
+    formula = required_gops({number: f"ops:{group.name}"})
+    gops = _gops(formula, key=f"gops:{group.name}", heading=f"GOPS {group.name}")
     if not exact:
         return [gops]
     return [
-        Column(key=f"macs:{group.name}", heading=f"MACs {group.name}"),
-        Column(key=f"ops:{group.name}", heading=f"operations {group.name}"),
+        Column(key=f"macs:{group.name}", heading=f"MACs {group.name}", number="#,##0"),
+        Column(key=f"ops:{group.name}", heading=f"operations {group.name}", number="#,##0"),
         gops,
     ]
 
@@ -405,55 +400,3 @@ def _memory_columns(*, exact: bool) -> list[Column]:
         Column(key="peak_mb", heading="peak activations MB", show=MEMORY.show, number=number),
         MEMORY,
     ]
-
-
-# --- camera groups
-
-
-def group_table(plan: Plan, planned: Planned) -> Table:
-    """Each camera group's share for one choice of networks."""
-    rows: list[Row] = [_group_row(load, planned) for load in planned.loads]
-    total = {
-        "name": "all",
-        "cameras": sum(group.count for group in plan.scenario.groups),
-        "images_per_second": float(plan.scenario.images_per_second),
-        "required_gops": planned.required_gops,
-        "utilisation": planned.utilisation,
-        "share": 1.0,
-    }
-    columns = [
-        Column(key="name", heading="group", right=False),
-        Column(key="cameras", heading="cameras"),
-        Column(key="fps", heading="fps", show=word),
-        Column(key="image", heading="image", right=False),
-        Column(key="network", heading="network", right=False),
-        Column(key="images_per_second", heading="images/s", show=word),
-        MEGA_OPS,
-        Column(key="required_gops", heading="GOPS", show=units.gops),
-        Column(key="utilisation", heading="% of budget", show=units.percent),
-        Column(key="share", heading="% of all groups", show=units.percent),
-    ]
-    which = "largest candidate that fits" if plan.fit else "smallest candidate, which does not fit"
-    return Table(
-        key="plan-groups",
-        title=f"Camera groups: shares with the {which}",
-        columns=columns,
-        rows=[*rows, total],
-        marked=lambda row: row["name"] == "all",
-    )
-
-
-def _group_row(load: Load, planned: Planned) -> Row:
-    group = load.group
-    return {
-        "name": group.name,
-        "cameras": group.count,
-        "fps": group.fps,
-        "image": f"{group.height} x {group.width}",
-        "network": planned.demand.scenario.networks[group.network].name,
-        "images_per_second": float(group.images_per_second),
-        "ops": load.figures.cost.ops,
-        "required_gops": load.required_gops,
-        "utilisation": load.utilisation,
-        "share": float(load.required / planned.required),
-    }

@@ -63,7 +63,8 @@ def run_plan(
         shown = replace(complete, blocks=[*plan_report.blocks_of(plan, tables, named, rows), verdict])
     target = folder or Path("reports") / scenario.name
     written = files.write_all(target, contents)
-    if tables.heads is None:  # an earlier plan's, which would be taken for this one's
-        files.remove(target / "plan-head.csv")
+    for table, name in ((tables.heads, "plan-head.csv"), (tables.groups, "plan-groups.csv")):
+        if table is None:  # an earlier plan's, which would be taken for this one's
+            files.remove(target / name)
     fits = all(planned.fits for planned in named) if named else plan.fit > 0
     return Outcome(shown=shown, written=written, fits=fits)

@@ -5,13 +5,33 @@ A column holds plain numbers and knows how people want to read them; formats for
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, final
+from typing import Any, Literal, TypeAlias, final
 
 Row: TypeAlias = Mapping[str, Any]
 
+Formula: TypeAlias = str | Callable[[Row], str]
+"""How a value follows from others, for formats that calculate; row by row where rows differ, empty where it does not.
 
-def _plain(value: Any) -> str:
+`[ops]` is the row's value under that key (see `of_row`), `{fps}` an input, `{table:key}` all values of a table's
+column, the rest as in a spreadsheet.
+"""
+
+Tone: TypeAlias = Literal["plain", "verdict", "share", "margin"]
+"""What figures say of a limit: a verdict is yes or no, more than a share of 1 is too much, less than a margin of 0 too
+little.
+"""
+
+
+def plain(value: Any) -> str:
+    """A value as people read it where its column knows nothing better."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def of_row(key: str) -> str:
+    """The row's value under a key, as formulas say it, whatever characters the key holds: `[ops]`."""
+    return f"[{key.replace(']', ']]')}]"
 
 
 @final
@@ -19,21 +39,27 @@ def _plain(value: Any) -> str:
 class Column:
     """A column: `key` in the rows and in CSV, `heading` for people, `show` how people read a value.
 
-    `formula` says how the value follows from others, for formats that calculate (see `Input`): `[ops]` is the row's
-    value under that key, `{fps}` an input, the rest as in a spreadsheet. `number` is the spreadsheet's number format.
+    For workbooks `number` is the number format, `tone` what to colour, and `alarm` a formula like `formula` that is
+    true where a value is too much.
     """
 
     key: str
     heading: str
-    show: Callable[[Any], str] = _plain
+    show: Callable[[Any], str] = plain
     right: bool = True
-    formula: str = ""
+    formula: Formula = ""
     number: str = ""
+    tone: Tone = "plain"
+    alarm: str = ""
 
     def text(self, row: Row) -> str:
         """The cell as people read it; empty where the row has no such value."""
         value = row.get(self.key)
         return "" if value is None else self.show(value)
+
+    def formula_of(self, row: Row) -> str:
+        """The formula of the row's value."""
+        return self.formula if isinstance(self.formula, str) else self.formula(row)
 
 
 @final
@@ -75,16 +101,21 @@ Block: TypeAlias = Text | Table | Picture
 class Input:
     """A figure that the tables follow from, for formats that calculate: `name` is a word for formulas.
 
-    Without a `formula` it is given, and its reader may change it; with one (as in `Column`, with `{table:key}` for all
-    values of a table's column) it follows from others. `least` and `most` bound what makes sense.
+    Without a `formula` it is given, and its reader may change it to another from `least` to `most` (a `whole` one
+    where that is so, or none at all where it is `optional`); with one it follows from others. `number` is a
+    spreadsheet's number format.
     """
 
     name: str
     heading: str
     value: float | int | str | None
+    unit: str = ""
     formula: str = ""
     least: float = 0
     most: float = 1e12
+    whole: bool = False
+    optional: bool = False
+    number: str = ""
 
 
 @final

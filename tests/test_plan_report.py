@@ -309,7 +309,7 @@ def test_cells_as_people_read_them(parking: Plan) -> None:
     assert column(found, "fits").text(found.rows[-1]) == "no"
     heads = table(plan_report.report(parking), "plan-head")
     assert [each.heading for each in heads.columns[-4:]] == [
-        f"MOP at {value}" for value in ("0.25", "0.5", "0.75", "1")
+        f"operations at {value}" for value in ("0.25", "0.5", "0.75", "1")
     ]
 
 
