@@ -7,7 +7,8 @@ https://distill.pub/2019/computing-receptive-fields/, their recurrence r_(l-1) =
 meet, the largest counts. Borders are left out of account: a field may be larger than the image.
 
 "At most", because an upsampled map's outputs see different numbers of inputs: the one that sees most is told. Later
-strides may pass it over, and paths that are not centred on each other see a little more together than the largest does.
+strides and dilations may pass it over (and so may the holes that a transposed convolution leaves where its kernel is
+smaller than its stride), and paths that are not centred on each other see a little more together than the largest does.
 """
 
 from collections.abc import Callable

@@ -94,7 +94,11 @@ def steps(graph: Graph) -> list[Fraction]:
 
 
 def meets_every_phase(graph: Graph) -> bool:
-    """Whether no layer after an upsampling one passes outputs over: else nobody may ask for the worst."""
+    """Whether no layer after an upsampling one passes outputs over, and none leaves holes between the outputs that see
+    anything: else nobody may ask for the worst.
+    """
+    if any(isinstance(node.op, ops.ConvTranspose2d) and node.op.kernel < node.op.stride for node in graph.nodes):
+        return False
     found = steps(graph)
     upsampling = [place for place, step in enumerate(found) if step.denominator > 1]
     return not upsampling or all(step.numerator == 1 for step in found[upsampling[0] + 1 :])
