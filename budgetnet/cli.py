@@ -138,9 +138,9 @@ def plan(
 ) -> None:
     """Count every candidate of a scenario: which fit the budget, with what headroom, and how far each figure can go.
 
-    Writes plan.md and the tables as CSV into `reports/<scenario>`. `--solve fps` answers how far the frame rate can go,
-    `--against parking` what the change from another scenario costs, `--check` makes it a gate for CI.
-    Example: budgetnet plan urban
+    Writes plan.md, plan.xlsx (which calculates) and the tables as CSV into `reports/<scenario>`. `--solve fps` answers
+    how far the frame rate can go, `--against parking` what the change from another scenario costs, `--check` makes it a
+    gate for CI. Example: budgetnet plan urban
     """
     from budgetnet.planning import run_plan
 

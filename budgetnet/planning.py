@@ -13,7 +13,7 @@ from budgetnet.report import Report
 from budgetnet.scenario import load
 from budgetnet.solve import require_question
 
-FORMATS = ("markdown", "csv")
+FORMATS = ("markdown", "csv", "xlsx")
 """In which reports are written."""
 
 

@@ -32,13 +32,13 @@ MACHINE_COLUMNS = (
     Column(key="subject", heading="subject", right=False),
     Column(key="now", heading="now", right=False),
     Column(key="answer", heading="answer", right=False),
-    Column(key="answer_gops", heading="GOPS"),
-    Column(key="answer_utilisation", heading="utilisation"),
-    Column(key="answer_memory_mb", heading="MB"),
+    Column(key="answer_gops", heading="GOPS", number="#,##0.000"),
+    Column(key="answer_utilisation", heading="% of budget", number="0.0%"),
+    Column(key="answer_memory_mb", heading="MB", number="#,##0.000"),
     Column(key="binding", heading="bound by", right=False),
     Column(key="next", heading="a step further", right=False),
-    Column(key="next_gops", heading="GOPS at one step more"),
-    Column(key="next_memory_mb", heading="MB at one step more"),
+    Column(key="next_gops", heading="GOPS at one step more", number="#,##0.000"),
+    Column(key="next_memory_mb", heading="MB at one step more", number="#,##0.000"),
 )
 
 
@@ -63,7 +63,7 @@ def answer_table(planned: Planned, found: Sequence[Answer]) -> Table:
 def machine_table(found: Sequence[tuple[Planned, Sequence[Answer]]]) -> Table:
     """What was found for all of them, for machines."""
     rows = [_row(planned, answer) for planned, several in found for answer in several]
-    return Table(key="plan-answers", title="Inverse answers", columns=MACHINE_COLUMNS, rows=rows)
+    return Table(key="plan-answers", title="How far each figure can go, as planned", columns=MACHINE_COLUMNS, rows=rows)
 
 
 def report(plan: Plan, question: str, named: Sequence[Planned] = ()) -> Report:

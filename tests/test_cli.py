@@ -25,7 +25,15 @@ budget_gops: 70
 classes: 7
 input: {height: 320, width: 480}
 """
-PLANNED = ("plan.md", "plan-candidates.csv", "plan-stem.csv", "plan-head.csv", "plan-memory.csv", "plan-answers.csv")
+PLANNED = (
+    "plan.md",
+    "plan-candidates.csv",
+    "plan-stem.csv",
+    "plan-head.csv",
+    "plan-memory.csv",
+    "plan-answers.csv",
+    "plan.xlsx",
+)
 IMPOSSIBLE = PARKING.replace("parking", "impossible").replace("70", "0.001")
 PUBLISHED = ["mobilenet-fcn", "depth_multiplier=0.5", "classifier_kernel=7", "classifier_depth=1024"]
 COMMANDS = {command.callback.__name__: command.callback for command in cli.app.registered_commands if command.callback}
@@ -254,6 +262,7 @@ def test_mistake_ends_with_its_message(shell: Shell, words: list[str], message: 
         (["ops", "--classes", "0"], "Invalid value for '--classes'"),
         (["ops", "--classes", "many"], "Invalid value for '--classes'"),
         (["ops", "--format", "yaml"], "Invalid value for '--format'"),
+        (["plan", "urban", "--format", "xlsx"], "'xlsx' is not one of 'table', 'markdown', 'csv', 'json'"),
         (["plan"], "Missing argument 'SCENARIO'"),
         (["plan", "urban", "rural"], "Got unexpected extra argument"),
         (["search", "--trials", "0"], "Invalid value for '--trials'"),
@@ -290,17 +299,8 @@ def test_plan_as_json(shell: Shell) -> None:
 def test_plan_of_a_built_in_scenario_by_name(shell: Shell, name: str) -> None:
     done = shell("plan", name)
     folder = f"reports/{name}"
-    written = [
-        f"{folder}/{file}"
-        for file in (
-            "plan.md",
-            "plan-candidates.csv",
-            "plan-stem.csv",
-            "plan-head.csv",
-            "plan-memory.csv",
-            "plan-answers.csv",
-        )
-    ]
+    groups = ["plan-groups.csv"] if len(scenario.load(name).groups) > 1 else []
+    written = [f"{folder}/{file}" for file in (*PLANNED[:2], *groups, *PLANNED[2:])]
     assert done.code == 0
     assert done.err == f"Written: {', '.join(written)}\n"
     assert shell.files() == sorted(written)

@@ -11,6 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
+from workbooks import as_text
 
 from budgetnet import formats, ops_report, plan_report, scenario
 from budgetnet.errors import BudgetnetError
@@ -74,7 +75,7 @@ NASTY = as_report(
 
 
 def test_known_formats() -> None:
-    assert {"csv", "json", "markdown", "table"} <= set(formats.names())
+    assert {"csv", "json", "markdown", "table", "xlsx"} <= set(formats.names())
 
 
 def test_unknown_format_is_told_with_the_nearest() -> None:
@@ -91,17 +92,26 @@ def test_every_format_has_its_own_suffix() -> None:
 
 
 @pytest.mark.parametrize("name", formats.names())
-def test_format_renders_text_that_ends_its_last_line(name: str) -> None:
+def test_format_renders_text_that_ends_its_last_line_or_bytes(name: str) -> None:
     rendered = formats.load(name).render(NASTY)
-    assert formats.text(NASTY, name) == next(iter(rendered.values()))
+    first = next(iter(rendered.values()))
+    if isinstance(first, bytes):
+        assert all(isinstance(content, bytes) for content in rendered.values())
+        with pytest.raises(
+            BudgetnetError, match=f"^format: must be one of text to go to the screen, but got '{name}'$"
+        ):
+            formats.text(NASTY, name)
+        return
+    assert formats.text(NASTY, name) == first
     for text in rendered.values():
+        assert isinstance(text, str)
         assert text.endswith("\n")
         assert text.encode().decode() == text
 
 
 @pytest.mark.parametrize("name", formats.names())
 def test_format_holds_whole_numbers_exactly(name: str) -> None:
-    digits = formats.text(NASTY, name).replace(",", "") if name in ("markdown", "table") else formats.text(NASTY, name)
+    digits = as_text(NASTY, name).replace(",", "") if name in ("markdown", "table") else as_text(NASTY, name)
     for row in ROWS:
         assert str(row["whole"]) in digits
 
@@ -113,11 +123,12 @@ def test_format_renders_the_same_twice(name: str) -> None:
 
 @pytest.mark.parametrize("name", formats.names())
 def test_format_takes_a_report_without_rows(name: str) -> None:
-    assert formats.text(as_report([], COLUMNS), name)
+    assert as_text(as_report([], COLUMNS), name)
 
 
 def test_files_are_named_by_stem_and_suffix() -> None:
-    assert list(formats.files(NASTY, *formats.names())) == ["main.csv", "report.json", "report.md", "report.txt"]
+    written = ["main.csv", "report.json", "report.md", "report.txt", "report.xlsx"]
+    assert list(formats.files(NASTY, *formats.names())) == written
     assert formats.files(NASTY, "json") == {"report.json": formats.text(NASTY, "json").encode()}
 
 

@@ -335,7 +335,7 @@ def test_scenario_is_introduced(parking: Plan) -> None:
 @pytest.mark.parametrize("name", formats.names())
 def test_plan_in_every_format_the_same_twice(parking: Plan, name: str) -> None:
     again = plan(scenario.load("parking"))
-    assert formats.text(plan_report.report(parking), name) == formats.text(plan_report.report(again), name)
+    assert formats.files(plan_report.report(parking), name) == formats.files(plan_report.report(again), name)
 
 
 def test_record_goes_to_json_and_back(made: Plan) -> None:

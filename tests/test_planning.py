@@ -35,6 +35,15 @@ def test_table_of_an_earlier_plan_does_not_stay_where_this_one_has_none(tmp_path
     assert {path.name for path in out.iterdir()} == {path.name for path in after.written}
 
 
+def test_groups_of_an_earlier_plan_do_not_stay_where_this_one_has_none(tmp_path: Path) -> None:
+    groups = tmp_path / "groups.yaml"
+    groups.write_text(LARGE[: LARGE.index("search_space")].replace("4", "[{name: front}, {name: side, count: 3}]", 1))
+    out = tmp_path / "out"
+    assert out / "plan-groups.csv" in run_plan(str(groups), folder=out).written
+    run_plan("parking", folder=out)
+    assert not (out / "plan-groups.csv").exists()
+
+
 def test_search_refuses_more_candidates_than_are_listed(tmp_path: Path) -> None:
     large = tmp_path / "large.yaml"
     large.write_text(LARGE)

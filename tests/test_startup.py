@@ -61,6 +61,11 @@ def test_light_command_loads_nothing_heavy(tmp_path: Path, words: list[str], cod
     assert loaded_by(tmp_path, *words, code=code).isdisjoint(HEAVY)
 
 
+@pytest.mark.parametrize("words", [["--help"], ["search", "--help"], ["ops"], ["ops", "--summary"]], ids=" ".join)
+def test_only_what_writes_a_workbook_loads_its_library(tmp_path: Path, words: list[str]) -> None:
+    assert "xlsxwriter" not in loaded_by(tmp_path, *words)
+
+
 def test_help_does_not_even_load_the_networks(tmp_path: Path) -> None:
     program = "import sys, budgetnet.cli; print(*(name for name in sys.modules if name.startswith('budgetnet')))"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -4,6 +4,7 @@ import random
 from fractions import Fraction
 
 import pytest
+from workbooks import as_text
 
 from budgetnet import formats, ops, summary_report
 from budgetnet.count import count
@@ -158,7 +159,7 @@ def test_summary_fits_the_screen(size: int) -> None:
 
 @pytest.mark.parametrize("name", formats.names())
 def test_every_format_holds_what_each_layer_sees(report: Report, name: str) -> None:
-    assert "539" in formats.text(report, name)
+    assert "539" in as_text(report, name)
 
 
 def test_csv_files_hold_all_tables(report: Report) -> None:

@@ -1,13 +1,15 @@
-"""Report formats: a report -> text. One file each, its name is its key.
+"""Report formats: a report -> text or bytes. One file each, its name is its key.
 
 A format file holds
 
 - `SUFFIX`: the ending of its files;
-- `render(report) -> dict[str, str]`: file stem -> text. The first entry is what goes to the screen.
+- `render(report)`: file stem -> text, or bytes where the format is no text. The first text is what goes to the screen.
 """
 
+from collections.abc import Mapping
 from typing import Protocol, cast
 
+from budgetnet.errors import BudgetnetError
 from budgetnet.plugins import load_module, module_names
 from budgetnet.report import Report
 
@@ -17,8 +19,8 @@ class Format(Protocol):
 
     SUFFIX: str
 
-    def render(self, report: Report) -> dict[str, str]:
-        """File stem -> text."""
+    def render(self, report: Report) -> Mapping[str, str | bytes]:
+        """File stem -> content."""
         ...
 
 
@@ -33,8 +35,11 @@ def load(name: str) -> Format:
 
 
 def text(report: Report, name: str) -> str:
-    """The report in one format, for the screen or a pipe."""
-    return next(iter(load(name).render(report).values()))
+    """The report in one format, for the screen or a pipe. Raises BudgetnetError where that format is no text."""
+    first = next(iter(load(name).render(report).values()))
+    if isinstance(first, bytes):
+        raise BudgetnetError(f"format: must be one of text to go to the screen, but got {name!r}")
+    return first
 
 
 def files(report: Report, *formats: str) -> dict[str, bytes]:
@@ -42,5 +47,6 @@ def files(report: Report, *formats: str) -> dict[str, bytes]:
     written: dict[str, bytes] = {}
     for name in formats:
         chosen = load(name)
-        written |= {f"{stem}{chosen.SUFFIX}": content.encode() for stem, content in chosen.render(report).items()}
+        for stem, content in chosen.render(report).items():
+            written[f"{stem}{chosen.SUFFIX}"] = content if isinstance(content, bytes) else content.encode()
     return written
