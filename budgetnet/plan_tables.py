@@ -56,14 +56,16 @@ MAX_FPS = Column(
     heading="max fps",
     show=units.at_most,
     formula="{fps_1}*{available_gops}/[required_gops]",
-    number="#,##0.00",
+    number="#,##0.000",
+    promise=3,
 )
 SPEED = Column(
     key="speed",
     heading="x fps",
     show=lambda value: units.at_most(value, 2),
     formula="{available_gops}/[required_gops]",
-    number="#,##0.00",
+    number="#,##0.000",
+    promise=3,
 )
 MEMORY = Column(
     key="memory_mb",

@@ -39,8 +39,8 @@ def of_row(key: str) -> str:
 class Column:
     """A column: `key` in the rows and in CSV, `heading` for people, `show` how people read a value.
 
-    For workbooks `number` is the number format, `tone` what to colour, and `alarm` a formula like `formula` that is
-    true where a value is too much.
+    For workbooks `number` is the number format, `tone` what to colour, `alarm` a formula like `formula` that is true
+    where a value is too much, and `promise` to how many digits a value is rounded down that must not promise too much.
     """
 
     key: str
@@ -51,6 +51,7 @@ class Column:
     number: str = ""
     tone: Tone = "plain"
     alarm: str = ""
+    promise: int | None = None
 
     def text(self, row: Row) -> str:
         """The cell as people read it; empty where the row has no such value."""

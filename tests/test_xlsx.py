@@ -4,6 +4,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import ROUND_FLOOR, Decimal
 from io import BytesIO
 from typing import Any
 
@@ -67,6 +68,14 @@ def content(urban: Plan) -> bytes:
     return written(urban)
 
 
+def cell(column: Column, row: Row) -> Any:
+    """What the workbook must hold: yes and no in words, promises rounded down."""
+    value = row.get(column.key)
+    if column.promise is not None:
+        return float(Decimal(value * (1 + 1e-12)).quantize(Decimal("0.001"), ROUND_FLOOR))
+    return column.text(row) if isinstance(value, bool) else value
+
+
 def columns_of(sheet: Any) -> dict[str, int]:
     """Heading -> number of the column, counted from 1."""
     return {cell.value: cell.column for cell in sheet[2]}
@@ -90,8 +99,8 @@ def test_every_value_of_every_table_is_there(urban: Plan, content: bytes) -> Non
         for row, cells in zip(table.rows, rows[2:], strict=True):
             shown = dict(zip(rows[1], cells, strict=True))
             for column in table.columns:
-                value = row.get(column.key)
-                expected = column.text(row) if isinstance(value, bool) else None if value == "" else value
+                value = cell(column, row)
+                expected = None if value == "" else value
                 assert shown[column.heading] == (
                     pytest.approx(expected, rel=1e-15) if isinstance(expected, float) else expected
                 )
@@ -166,6 +175,14 @@ def test_numbers_read_like_their_units(content: bytes) -> None:
     shown = {heading: sheet.cell(3, column).number_format for heading, column in columns_of(sheet).items()}
     assert (shown["operations"], shown["GOPS"], shown["% of budget"]) == ("#,##0", "#,##0.000", "0.0%")
     assert shown["depth multiplier"] == shown["classifier depth"] == "General"
+
+
+def test_highest_frame_rate_that_is_shown_fits(urban: Plan, content: bytes) -> None:
+    headings, *rows = values(content)["Candidates"][1:]
+    for planned, row in zip(urban.candidates[::5], rows[::5], strict=True):
+        shown = row[headings.index("max fps")]
+        assert measure(urban.scenario.changed(fps=shown), *planned.candidates).fits
+        assert not measure(urban.scenario.changed(fps=shown + 0.0011), *planned.candidates).fits
 
 
 def test_best_candidates_are_bold(urban: Plan, content: bytes) -> None:
@@ -369,11 +386,6 @@ def expected(made: Plan, changed: Scenario) -> dict[str, Table]:
         tables["plan-groups"] = replace(tables["plan-groups"], rows=plan_groups.shares(shown))
     tables["plan-memory"] = memory_table(shown)
     return {key.removeprefix("plan-").capitalize(): table for key, table in tables.items()}
-
-
-def cell(column: Column, row: Row) -> Any:
-    value = row.get(column.key)
-    return column.text(row) if isinstance(value, bool) else value
 
 
 @needs_libreoffice

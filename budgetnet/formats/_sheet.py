@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor
 from typing import Any, Final, final
 
 from xlsxwriter.utility import xl_col_to_name
@@ -11,6 +12,9 @@ from budgetnet.formats._cells import Look, Sheet, put, put_formula
 from budgetnet.formats._formulas import ROW, Words
 from budgetnet.formats._styles import Styles
 from budgetnet.report import Column, Row, Table, plain
+
+_ROUNDING: Final = 1e-12
+"""Relative error that floating-point arithmetic may have made."""
 
 FIRST: Final = 2
 """The row of a table's first values, counted from 0: a title and headings go before."""
@@ -64,7 +68,7 @@ class TableSheet:
             look = looks.get(kind) or looks.setdefault(kind, self._look(column, *kind))
             formula = column.formula_of(row)
             if formula not in translated:
-                translated[formula] = self.words.translate(formula, cells)
+                translated[formula] = _promised(column, self.words.translate(formula, cells))
             if formula:
                 live = translated[formula].replace(ROW, str(number + 1))
                 put_formula(self.sheet, number, place, live, value, look)
@@ -87,6 +91,15 @@ class TableSheet:
 
 
 def _value(column: Column, row: Row) -> Any:
-    """What the cell holds: yes and no as people read them."""
+    """What the cell holds: yes and no as people read them, promises rounded down."""
     value = row.get(column.key)
-    return column.text(row) if isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return column.text(row)
+    if column.promise is None or value is None:
+        return value
+    return floor(value * (1 + _ROUNDING) * 10**column.promise) / 10**column.promise
+
+
+def _promised(column: Column, formula: str) -> str:
+    """The formula with its result rounded down where it promises something; not below a result that is even."""
+    return formula if column.promise is None else f"ROUNDDOWN(({formula})*(1+{_ROUNDING:.0E}),{column.promise})"
