@@ -146,7 +146,7 @@ def _outcome(plan: Plan) -> list[Input]:
             name="largest_gops",
             heading="the largest that fits",
             value=largest.required_gops if largest else None,
-            unit="GOPS",
+            unit="GOPS" if plan.complete else "GOPS; others that fit may be larger, once figures are changed",
             formula=f'IF({{fitting}}=0,"",{_LARGEST})',
             number=GOPS_NUMBER,
         ),

@@ -126,6 +126,15 @@ def test_figures_have_names(urban: Plan, content: bytes) -> None:
         assert (heading, value, unit or "", planned) == (figure.heading, figure.value, figure.unit, figure.value)
 
 
+def test_list_that_is_not_complete_says_so() -> None:
+    part = replace(plan(make()), total=1_000_000)
+    units = {each.name: each.unit for each in inputs(part)}
+    assert units["fitting"] == f"of the {len(part.candidates)} listed (1,000,000 in all)"
+    assert units["largest_gops"] == "GOPS; others that fit may be larger, once figures are changed"
+    (title,) = [table.title for table in plan_report.report(part).tables if table.key == "plan-candidates"]
+    assert title.startswith(f"Candidates: the {len(part.candidates)} of 1,000,000 nearest to the limits;")
+
+
 def test_what_is_given_may_be_changed_within_bounds(content: bytes) -> None:
     read = book(content)
     rules = {str(rule.sqref): rule for rule in read["Scenario"].data_validations.dataValidation}
