@@ -38,7 +38,9 @@ class Format(StrEnum):
 
 ScenarioArgument = Annotated[
     str,
-    typer.Argument(metavar="SCENARIO", help="A scenario file, or a built-in one: demo, parking, urban, rural."),
+    typer.Argument(
+        metavar="SCENARIO", help="A scenario file, or a built-in one: demo, parking, urban, rural, surround."
+    ),
 ]
 FormatOption = Annotated[
     Format, typer.Option("--format", help="How to print it. csv and json hold every row, exactly.")

@@ -578,7 +578,7 @@ def test_help_of_a_command_teaches(shell: Shell, name: str) -> None:
         assert f"Example: budgetnet {' '.join(example_of(name))}" in shown
     if name != "ops":
         assert "reports/<scenario>" in shown.partition("Arguments")[0]
-        assert "parking, urban, rural" in shown
+        assert "parking, urban, rural, surround" in shown
 
 
 @pytest.mark.parametrize("name", COMMANDS)
