@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-slow lint types contract unit format clean
+.PHONY: help install demo test test-slow lint types contract unit schema format clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,10 @@ unit: $(INSTALLED)
 
 test-slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/pytest -m slow
+
+schema: $(INSTALLED)  ## write the JSON schema of scenario files again, after a change of fields or plug-ins
+	$(BIN)/budgetnet scenario schema > scenarios/scenario.schema.json.new
+	mv scenarios/scenario.schema.json.new scenarios/scenario.schema.json
 
 format: $(INSTALLED)  ## put the code into the house's format
 	$(BIN)/ruff format .

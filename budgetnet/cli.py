@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from budgetnet.errors import BudgetnetError, FileError, printable
+from budgetnet import scenario_cli
+from budgetnet.errors import BudgetnetError, printable
 
 WIDTH = 120
 """Columns a table may count on; in a narrower window its lines wrap, so that no figure is ever cut."""
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Hardware budget planner and architecture search for semantic segmentation in cars.",
 )
+app.add_typer(scenario_cli.app, name="scenario")
 screen = Console()
 if screen.width < WIDTH:
     screen.width = WIDTH
@@ -222,6 +224,5 @@ def run() -> None:
     try:
         app()
     except BudgetnetError as error:
-        # lines of a FileError begin with file and line, so that editors can jump to them
-        typer.secho(str(error) if isinstance(error, FileError) else f"Error: {error}", fg="red", err=True)
+        scenario_cli.complain(error)
         raise SystemExit(2) from None

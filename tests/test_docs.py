@@ -37,6 +37,23 @@ def test_light_commands_of_the_readme_run(words, tmp_path):
     assert result.stdout
 
 
+def test_commands_about_scenario_files_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    commands = [words for words in COMMANDS if words[0] == "scenario"]
+    assert [words[1] for words in commands] == ["new", "new", "validate", "schema"]
+    for words in commands:
+        words, file = (words[:-2], words[-1]) if ">" in words else (words, None)
+        answers = ["--defaults"] if words == ["scenario", "new"] else []  # nobody can be asked here
+        result = CliRunner().invoke(app, [*words, *answers], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        if file:
+            Path(file).write_text(result.stdout)
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.yaml", "car.yaml", "scenario.schema.json"}
+    assert [group.name for group in load("car.yaml").groups] == ["front", "surround"]
+    (line,) = re.findall(r"`# yaml-language-server: \$schema=(.+)`", README)
+    assert line in {path.name for path in tmp_path.iterdir()}
+
+
 @pytest.mark.parametrize("words", [c for c in COMMANDS if c[0] == "search"], ids=" ".join)
 def test_options_of_heavy_commands_exist(words):
     known = {name for parameter in get_command(app).commands["search"].params for name in parameter.opts}

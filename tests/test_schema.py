@@ -58,8 +58,7 @@ def reads(document: Any) -> bool:
 
 
 def test_committed_copy_is_current() -> None:
-    made = "budgetnet scenario schema > scenarios/scenario.schema.json"
-    assert (ROOT / "scenarios" / schema.FILE_NAME).read_text() == schema.text(), f"make it again: {made}"
+    assert (ROOT / "scenarios" / schema.FILE_NAME).read_text() == schema.text(), "write it again: make schema"
 
 
 def test_is_a_schema_of_its_draft() -> None:

@@ -54,6 +54,9 @@ def loaded_by(folder: Path, *words: str, code: int = 0) -> set[str]:
         (["plan", "urban"], 0),
         (["search", "impossible.yaml"], 1),
         (["search", "nosuch"], 2),
+        (["scenario", "new", "--defaults"], 0),
+        (["scenario", "validate", "urban", "surround"], 0),
+        (["scenario", "schema"], 0),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
@@ -69,4 +72,4 @@ def test_only_what_writes_a_workbook_loads_its_library(tmp_path: Path, words: li
 def test_help_does_not_even_load_the_networks(tmp_path: Path) -> None:
     program = "import sys, budgetnet.cli; print(*(name for name in sys.modules if name.startswith('budgetnet')))"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == {"budgetnet", "budgetnet.cli", "budgetnet.errors"}
+    assert set(done.stdout.split()) == {"budgetnet", "budgetnet.cli", "budgetnet.scenario_cli", "budgetnet.errors"}
