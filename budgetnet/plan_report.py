@@ -6,7 +6,8 @@ from budgetnet import units
 from budgetnet.demand import Planned
 from budgetnet.plan import Plan
 from budgetnet.plan_inputs import inputs
-from budgetnet.plan_tables import Tables, candidate_table, in_mega, own_classes
+from budgetnet.plan_parts import in_mega, own_classes
+from budgetnet.plan_tables import Tables, candidate_table
 from budgetnet.platforms import load as load_platform
 from budgetnet.report import Block, Report, Table, Text
 from budgetnet.scenario import Scenario
