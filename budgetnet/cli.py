@@ -1,6 +1,5 @@
 """The command line: parses, calls, prints. Heavy imports stay inside the commands that need them."""
 
-import errno
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from budgetnet import scenario_cli
+from budgetnet import scenario_cli, terminal
 from budgetnet.errors import BudgetnetError, printable
 
 WIDTH = 120
@@ -206,17 +205,13 @@ def _show(report: object, format: Format) -> None:
     from budgetnet.report import Report
 
     assert isinstance(report, Report)
-    try:
+    with terminal.printing():
         if format is Format.table:
             from budgetnet.formats import table
 
             table.show(report, screen)
         else:
             typer.echo(formats.text(report, format.value), nl=False)
-    except OSError as error:
-        if error.errno == errno.EPIPE:  # the reader has seen enough
-            raise
-        raise BudgetnetError(f"standard output: must be writable, but got {error.strerror}") from error
 
 
 def run() -> None:
@@ -224,5 +219,5 @@ def run() -> None:
     try:
         app()
     except BudgetnetError as error:
-        scenario_cli.complain(error)
+        terminal.complain(error)
         raise SystemExit(2) from None

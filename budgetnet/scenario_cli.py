@@ -8,15 +8,10 @@ from typing import Annotated
 
 import typer
 
-from budgetnet.errors import BudgetnetError, FileError, printable
+from budgetnet import terminal
+from budgetnet.errors import BudgetnetError, printable
 
 app = typer.Typer(no_args_is_help=True, help="Write, check and explain scenario files.")
-
-
-def complain(error: BudgetnetError) -> None:
-    """Prints what is wrong with the input."""
-    # lines of a FileError begin with file and line, so that editors can jump to them
-    typer.secho(str(error) if isinstance(error, FileError) else f"Error: {error}", fg="red", err=True)
 
 
 def _flag(metavar: str, help: str) -> typer.models.OptionInfo:
@@ -94,7 +89,8 @@ def new(
     typer.echo(f"Written: {printable(str(made.path))}", err=True)
     for line in (made.verdict, "", "Next:"):
         _say(line)
-    typer.echo("\n".join(f"  {command}" for command in made.commands))
+    with terminal.printing():
+        typer.echo("\n".join(f"  {command}" for command in made.commands))
 
 
 @app.command()
@@ -112,10 +108,13 @@ def validate(
     faulty = False
     for source in sources:
         try:
-            typer.echo(f"{printable(source)}: fine ({check(source)})")
+            said = check(source)
         except BudgetnetError as error:
-            complain(error)
+            terminal.complain(error)
             faulty = True
+            continue
+        with terminal.printing():
+            typer.echo(f"{printable(source)}: fine ({said})")
     raise typer.Exit(2 if faulty else 0)
 
 
@@ -128,12 +127,15 @@ def schema() -> None:
     """
     from budgetnet.schema import text
 
-    typer.echo(text(), nl=False)
+    made = text()
+    with terminal.printing():
+        typer.echo(made, nl=False)
 
 
 def _say(text: str) -> None:
     width = min(shutil.get_terminal_size().columns, 100)
-    typer.echo(textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False))
+    with terminal.printing():
+        typer.echo(textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False))
 
 
 def _ask(question: str) -> str:

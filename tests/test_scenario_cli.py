@@ -292,6 +292,19 @@ def test_schema_is_what_is_committed(shell: Shell) -> None:
     assert done.out == (Path(__file__).parents[1] / "scenarios" / schema.FILE_NAME).read_text()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", ["schema", "validate urban", "new --defaults"])
+def test_output_that_cannot_be_written_is_told(tmp_path: Path, words: str) -> None:
+    command = [sys.executable, "-m", "budgetnet", "scenario", *words.split()]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 2
+    message = "Error: standard output: must be writable, but got No space left on device"
+    assert done.stderr.splitlines()[-1] == message
+
+
 # --- help
 
 

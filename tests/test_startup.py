@@ -72,4 +72,10 @@ def test_only_what_writes_a_workbook_loads_its_library(tmp_path: Path, words: li
 def test_help_does_not_even_load_the_networks(tmp_path: Path) -> None:
     program = "import sys, budgetnet.cli; print(*(name for name in sys.modules if name.startswith('budgetnet')))"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == {"budgetnet", "budgetnet.cli", "budgetnet.scenario_cli", "budgetnet.errors"}
+    assert set(done.stdout.split()) == {
+        "budgetnet",
+        "budgetnet.cli",
+        "budgetnet.scenario_cli",
+        "budgetnet.terminal",
+        "budgetnet.errors",
+    }

@@ -1,0 +1,26 @@
+"""What every command prints the same way."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from budgetnet.errors import BudgetnetError, FileError
+
+
+def complain(error: BudgetnetError) -> None:
+    """Prints what is wrong with the input."""
+    # lines of a FileError begin with file and line, so that editors can jump to them
+    typer.secho(str(error) if isinstance(error, FileError) else f"Error: {error}", fg="red", err=True)
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Around all that goes to standard output. Raises BudgetnetError where that cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader has seen enough
+            raise
+        raise BudgetnetError(f"standard output: must be writable, but got {error.strerror}") from error
