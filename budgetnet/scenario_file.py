@@ -4,6 +4,7 @@ each field that was left out.
 Prose begins with `# `. A `#` right before a field turns the field off; it counts once that `#` is taken away.
 """
 
+import os
 import shlex
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -55,7 +56,7 @@ def _opening(name: str, path: Path, verdict: str) -> Iterator[str]:
         f"A field with {_OFF} right before it is off and shows an example: take the {_OFF} away to use it."
     )
     line = f"yaml-language-server: $schema={schema.FILE_NAME}"
-    if (path.parent / schema.FILE_NAME).is_file():
+    if os.path.isfile(path.parent / schema.FILE_NAME):  # noqa: PTH113 (a Path raises on names too long)
         yield f"# {line}"
     else:
         yield "# For help in an editor that reads JSON schemas, such as VS Code with Red Hat's YAML extension, run"

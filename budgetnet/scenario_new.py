@@ -88,7 +88,7 @@ def _is_file(path: str) -> bool:
 
 
 def _is_folder(path: str) -> bool:
-    return path.endswith(("/", os.sep)) or Path(path).is_dir()
+    return path.endswith(("/", os.sep)) or os.path.isdir(path)  # noqa: PTH112 (a Path raises on names too long)
 
 
 def taken(path: Path) -> str | None:

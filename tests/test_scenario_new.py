@@ -329,6 +329,14 @@ def test_scenario_too_long_for_a_file_is_refused() -> None:
     assert re.fullmatch(r"scenario: must be at most 65,536 bytes as a file, but got 6\d,\d{3}", message)
 
 
+@pytest.mark.parametrize("path", ["x" * 300, "x" * 5000, "x" * 300 + "/y"])
+def test_path_that_is_too_long_is_told(path: str) -> None:
+    message = refused(WORDS, path=path)
+    assert re.fullmatch(
+        r"x+(/y)?(\.yaml)?: must be a (file|folder) that can be written, but got File name too long", message
+    )
+
+
 # --- questions
 
 
@@ -483,3 +491,20 @@ def test_flags_make_the_scenario_that_they_say(values: dict[str, Any]) -> None:
     with TemporaryDirectory() as folder:
         made = make(f"{folder}/x", words, [group_word(group) for group in values["cameras"]] if grouped else [])
         assert scenario.load(str(made.path)) == Scenario.model_validate(values)
+
+
+FIELDS = [field for field in Scenario.model_fields if field not in ("search_space", "training")]
+ODD = st.one_of(st.text(), st.text(st.sampled_from("0123456789.xX:@,-+eE /\n\x00é\udcff#'\"")), st.text(max_size=400))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELDS), ODD), st.lists(ODD, max_size=2))
+def test_whatever_words_are_given_they_are_taken_or_told(words: dict[str, str], groups: list[str]) -> None:
+    told = ""
+    try:
+        values = scenario_words.from_flags(words, groups)
+        assert not scenario_words.problems(values)
+    except BudgetnetError as error:
+        told = str(error)
+    assert all(re.match(r"--[a-z-]+( \d+)?: ", line) for line in told.splitlines())
+    assert told.isascii()
