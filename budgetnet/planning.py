@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
-from budgetnet import arguments, files, formats, plan_report, solve_report
+from budgetnet import arguments, files, formats
+from budgetnet.plan import answers as solve_report
 from budgetnet.plan import measure
 from budgetnet.plan import plan as make_plan
-from budgetnet.plan_tables import Tables
+from budgetnet.plan import report as plan_report
+from budgetnet.plan.solve import require_question
+from budgetnet.plan.tables import Tables
 from budgetnet.report import Report
 from budgetnet.scenario import load
-from budgetnet.solve import require_question
 
 FORMATS = ("markdown", "csv", "xlsx")
 """In which reports are written."""
@@ -51,7 +53,7 @@ def run_plan(
     complete = plan_report.report(plan, tables=tables, named=named)
     contents = formats.files(complete, *FORMATS)
     if before is not None:
-        from budgetnet import versus
+        from budgetnet.plan import versus
 
         shown = versus.report(versus.Versus(before=before, after=plan, named=named))
         contents |= formats.files(shown, "markdown", "csv")

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from budgetnet import plan_report, scenario
+from budgetnet import scenario
 from budgetnet.count import count
-from budgetnet.demand import Demand
 from budgetnet.errors import BudgetnetError, FileError
 from budgetnet.memory import memory
-from budgetnet.memory_report import memory_table
 from budgetnet.networks import Candidate
 from budgetnet.plan import measure, plan
+from budgetnet.plan import report as plan_report
+from budgetnet.plan.demand import Demand
+from budgetnet.plan.memory_table import memory_table
 from budgetnet.report import Table
 from budgetnet.scenario import Scenario
 

@@ -13,11 +13,12 @@ from markdown_it.token import Token
 from rich.console import Console
 from workbooks import as_text
 
-from budgetnet import formats, ops_report, plan_report, scenario
+from budgetnet import formats, ops_report, scenario
 from budgetnet.errors import BudgetnetError
 from budgetnet.formats import table as terminal
 from budgetnet.networks import Candidate
 from budgetnet.plan import plan
+from budgetnet.plan import report as plan_report
 from budgetnet.report import Block, Column, Picture, Report, Table, Text
 
 BEYOND_FLOAT = 2**63 + 1

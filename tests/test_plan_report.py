@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from budgetnet import formats, plan_report, scenario, units
+from budgetnet import formats, scenario, units
 from budgetnet.count import count
-from budgetnet.demand import Planned
 from budgetnet.networks import Candidate
 from budgetnet.plan import Plan, plan
+from budgetnet.plan import report as plan_report
+from budgetnet.plan.demand import Planned
 from budgetnet.report import Column, Report, Table, Text
 from budgetnet.scenario import InputSize, Scenario
 

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from budgetnet import formats, scenario, solve_report
-from budgetnet.demand import Planned
+from budgetnet import formats, scenario
 from budgetnet.errors import BudgetnetError
 from budgetnet.networks import Candidate, family
+from budgetnet.plan import answers as solve_report
 from budgetnet.plan import measure, plan
+from budgetnet.plan.demand import Planned
+from budgetnet.plan.solve import Answer, Step, questions, solve
 from budgetnet.scenario import Scenario
-from budgetnet.solve import Answer, Step, questions, solve
 
 PUBLISHED = {"depth_multiplier": 0.5, "classifier_kernel": 7, "classifier_depth": 1024}
 

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budgetnet import plan as planning
-from budgetnet import survey
-from budgetnet.demand import Demand
 from budgetnet.errors import BudgetnetError
 from budgetnet.grid import blocks
-from budgetnet.plan import Plan, plan
+from budgetnet.plan import Plan, plan, survey
+from budgetnet.plan.demand import Demand
 from budgetnet.scenario import Scenario
 
 OWN = {"network": "mobilenet-fcn", "search_space": {"depth_multiplier": [0.5, 0.25], "classifier_kernel": [3]}}

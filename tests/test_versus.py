@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from budgetnet import formats, scenario, versus
-from budgetnet.plan import measure, plan
+from budgetnet import formats, scenario
+from budgetnet.plan import measure, plan, versus
+from budgetnet.plan.versus import Versus
 from budgetnet.report import Table
-from budgetnet.versus import Versus
 
 
 def compared(before: str, **fields: Any) -> Versus:

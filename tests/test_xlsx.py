@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from workbooks import Cells, book, calculated, formula_values, given, needs_libreoffice, values
 
-from budgetnet import formats, plan_groups, plan_report, scenario
+from budgetnet import formats, scenario
 from budgetnet.errors import BudgetnetError
 from budgetnet.formats import _formulas, _front
-from budgetnet.memory_report import memory_table
 from budgetnet.plan import Plan, measure, plan
-from budgetnet.plan_inputs import inputs
+from budgetnet.plan import groups as plan_groups
+from budgetnet.plan import report as plan_report
+from budgetnet.plan.inputs import inputs
+from budgetnet.plan.memory_table import memory_table
 from budgetnet.report import Column, Input, Report, Row, Table, Text, of_row
 from budgetnet.scenario import Scenario
 

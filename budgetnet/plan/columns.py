@@ -2,8 +2,9 @@
 workbook stays alive.
 """
 
-from budgetnet import plan_inputs, units
-from budgetnet.plan_inputs import GOPS_NUMBER
+from budgetnet import units
+from budgetnet.plan import inputs as plan_inputs
+from budgetnet.plan.inputs import GOPS_NUMBER
 from budgetnet.report import Column, Formula
 
 COST_COLUMNS = (

@@ -14,8 +14,8 @@ from budgetnet.grid import Block, Size, blocks, part_costs
 from budgetnet.networks import family
 from budgetnet.parameters import Value
 from budgetnet.plan import LISTED, Plan
-from budgetnet.plan_columns import COST_COLUMNS, SHARE, gops
-from budgetnet.plan_inputs import required_gops
+from budgetnet.plan.columns import COST_COLUMNS, SHARE, gops
+from budgetnet.plan.inputs import required_gops
 from budgetnet.report import Column, Row, Table
 from budgetnet.scenario import Scenario
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budgetnet.count import Cost
-from budgetnet.demand import Demand, Figures, Limit, Planned
 from budgetnet.grid import Block, Grid, Size, count_block
 from budgetnet.memory import Memory, memory
 from budgetnet.networks import Candidate
+from budgetnet.plan.demand import Demand, Figures, Limit, Planned
 
 NEAR = 1e-9
 """Relative distance to a limit below which it is decided exactly; sums in floating point are true to 1e-14."""

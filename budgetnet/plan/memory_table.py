@@ -3,8 +3,8 @@
 from typing import Any
 
 from budgetnet import units
-from budgetnet.demand import Planned
-from budgetnet.plan_inputs import FITS_MEMORY, MEMORY_NUMBER, TOO_MUCH_MEMORY
+from budgetnet.plan.demand import Planned
+from budgetnet.plan.inputs import FITS_MEMORY, MEMORY_NUMBER, TOO_MUCH_MEMORY
 from budgetnet.report import Column, Table
 from budgetnet.units import PRECISIONS, Precision
 

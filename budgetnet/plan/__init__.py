@@ -12,10 +12,10 @@ from math import floor, prod
 from typing import Any, Final, final
 
 from budgetnet import units
-from budgetnet.demand import Demand, Limit, Planned
 from budgetnet.errors import BudgetnetError
 from budgetnet.grid import ONE_BY_ONE, Block, blocks
 from budgetnet.networks import Candidate
+from budgetnet.plan.demand import Demand, Limit, Planned
 from budgetnet.scenario import Scenario
 from budgetnet.space import LARGEST
 
@@ -144,7 +144,7 @@ def plan(scenario: Scenario) -> Plan:
     if total > LARGEST:
         raise BudgetnetError(f"search_space: must hold {LARGEST:,} choices of networks or fewer, but got {total:,}")
     if total > ONE_BY_ONE:
-        from budgetnet.survey import survey
+        from budgetnet.plan.survey import survey
 
         found = survey(demand, spaces, listed=LISTED)
         return Plan(

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from budgetnet import units
-from budgetnet.demand import Planned
 from budgetnet.plan import Plan
-from budgetnet.plan_inputs import inputs
-from budgetnet.plan_parts import in_mega, own_classes
-from budgetnet.plan_tables import Tables, candidate_table
+from budgetnet.plan.answers import answer_table, records
+from budgetnet.plan.demand import Planned
+from budgetnet.plan.inputs import inputs
+from budgetnet.plan.parts import in_mega, own_classes
+from budgetnet.plan.tables import Tables, candidate_table
 from budgetnet.platforms import load as load_platform
 from budgetnet.report import Block, Report, Table, Text
 from budgetnet.scenario import Scenario
-from budgetnet.solve_report import answer_table, records
 
 SHORT = 8
 """How many candidates the short table shows of those that fit, and half as many of those that do not."""

@@ -7,18 +7,18 @@ from typing import Any, final
 from budgetnet import units
 from budgetnet.cameras import Group, NetworkChoice
 from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, parameter_columns, word
-from budgetnet.demand import Planned
-from budgetnet.memory_report import memory_table
 from budgetnet.networks import family
 from budgetnet.plan import Plan
-from budgetnet.plan_columns import COST_COLUMNS, FITS, HEADROOM, MAX_FPS, MEMORY, SHARE, SPEED, gops
-from budgetnet.plan_groups import group_table
-from budgetnet.plan_inputs import required_gops
-from budgetnet.plan_parts import head_table, stem_table
+from budgetnet.plan.answers import answers, machine_table, subjects
+from budgetnet.plan.columns import COST_COLUMNS, FITS, HEADROOM, MAX_FPS, MEMORY, SHARE, SPEED, gops
+from budgetnet.plan.demand import Planned
+from budgetnet.plan.groups import group_table
+from budgetnet.plan.inputs import required_gops
+from budgetnet.plan.memory_table import memory_table
+from budgetnet.plan.parts import head_table, stem_table
+from budgetnet.plan.solve import Answer
 from budgetnet.report import Column, Table
 from budgetnet.scenario import Scenario
-from budgetnet.solve import Answer
-from budgetnet.solve_report import answers, machine_table, subjects
 
 
 @final

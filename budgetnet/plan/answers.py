@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from budgetnet import units
-from budgetnet.demand import Planned
 from budgetnet.plan import Plan, asked
+from budgetnet.plan.demand import Planned
+from budgetnet.plan.solve import Answer, Step, questions, solve
 from budgetnet.report import Block, Column, Report, Table, Text
-from budgetnet.solve import Answer, Step, questions, solve
 
 QUESTIONS: Final[Mapping[str, str]] = {
     "fps": "highest frame rate",

@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from budgetnet import units
 from budgetnet.columns import word
-from budgetnet.demand import Load, Planned
 from budgetnet.plan import Plan
-from budgetnet.plan_inputs import GOPS_NUMBER
+from budgetnet.plan.demand import Load, Planned
+from budgetnet.plan.inputs import GOPS_NUMBER
 from budgetnet.report import Column, Row, Table, Tone
 
 _TOGETHER: Final = "SUMPRODUCT({plan-groups:ops},{plan-groups:images_per_second})"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 from budgetnet import units
-from budgetnet.demand import Planned
 from budgetnet.plan import Plan, measure
+from budgetnet.plan.demand import Planned
 from budgetnet.report import Block, Column, Report, Table, Text
 from budgetnet.scenario import Scenario
 

@@ -13,10 +13,10 @@ from typing import Any, Final, final
 
 from budgetnet import units
 from budgetnet.cameras import FASTEST, LARGEST_SIDE, MOST_CAMERAS, SMALLEST_SIDE, Group
-from budgetnet.demand import Demand, Figures, Planned, figures
 from budgetnet.errors import BudgetnetError, shorten
 from budgetnet.networks import Candidate, family
 from budgetnet.parameters import Parameter, Value
+from budgetnet.plan.demand import Demand, Figures, Planned, figures
 from budgetnet.scenario import Scenario
 
 FPS_STEP: Final = Fraction(1, 100)
