@@ -84,7 +84,8 @@ def new(
         "network": network,
     }
     given = {field: word for field, word in words.items() if word is not None}
-    ask = _ask if sys.stdin.isatty() and sys.stdout.isatty() else None
+    # a stream that was closed before the start is None
+    ask = _ask if all(stream and stream.isatty() for stream in (sys.stdin, sys.stdout)) else None
     made = scenario_new.make(path, given, group or (), defaults=defaults, force=force, ask=ask, say=_say)
     typer.echo(f"Written: {printable(str(made.path))}", err=True)
     for line in (made.verdict, "", "Next:"):

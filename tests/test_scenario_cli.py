@@ -105,6 +105,13 @@ def test_new_takes_words_that_are_no_text(tmp_path: Path) -> None:
     assert (tmp_path / path).read_text().startswith("# Scenario mine")
 
 
+def test_new_without_standard_input(tmp_path: Path) -> None:
+    command = ["sh", "-c", 'exec "$0" -m budgetnet scenario new <&-', sys.executable]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: --name, --cameras (or --group), --fps, ")
+
+
 # --- new, at a terminal
 
 
