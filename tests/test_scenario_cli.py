@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_cli import Done, Shell, program, words_of
+from shell import Done, Shell, program, words_of
 
 from budgetnet import scenario, scenario_cli, schema
 
@@ -18,11 +18,6 @@ FLAGS = shlex.split("--cameras 4 --fps 30 --size 320x480 --budget-gops 300 --cla
 COMMANDS = {
     command.callback.__name__: command.callback for command in scenario_cli.app.registered_commands if command.callback
 }
-
-
-@pytest.fixture
-def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    return Shell(tmp_path, capsys, monkeypatch)
 
 
 # --- new
