@@ -248,13 +248,30 @@ def wide(columns: int) -> Report:
     )
 
 
-@pytest.mark.parametrize("columns", [1, 4, 6, 7, 12])
+@pytest.mark.parametrize("columns", [1, 4, 6, 7, 12, 40, 91, 300])
 def test_table_never_cuts_a_figure(columns: int) -> None:
     report = wide(columns)
     text = formats.text(report, "table")
     assert "…" not in text
     cells = [[f"{value:,}" for value in row.values()] for row in report.tables[0].rows]
     assert [line.split() for line in text.splitlines()][-2:] == cells
+
+
+@pytest.mark.parametrize("columns", [3, 30, 200])
+def test_table_never_cuts_a_text(columns: int) -> None:
+    row = {f"c{number}": f"{'long' * 3}{number} word{number}" for number in range(columns)}
+    text = formats.text(as_report([row], [Column(key=key, heading=key, right=False) for key in row]), "table")
+    assert set(" ".join(row.values()).split()) <= set(text.split())
+
+
+@pytest.mark.parametrize("columns", [0, 1, 9, 30])
+def test_least_width_is_that_of_a_table_in_a_narrow_window(columns: int) -> None:
+    report = wide(columns)
+    console = Console(file=io.StringIO(), width=10, color_system=None)
+    terminal.show(report, console)
+    assert isinstance(console.file, io.StringIO)
+    drawn = max(len(line) for line in console.file.getvalue().splitlines()[3:]) if columns else -1
+    assert terminal.least_width(report.tables[0]) == drawn
 
 
 def test_table_breaks_headings_before_it_leaves_the_window() -> None:
