@@ -39,13 +39,23 @@ class Parameter:
 
     def check(self, value: object) -> str | None:
         """The rule that `value` breaks (`must be greater than 0`), or None."""
-        if isinstance(value, bool) or not isinstance(value, (int, float) if self.kind is float else self.kind):
-            return f"must be {_KINDS[self.kind]}"
+        rule = self.check_kind(value)
+        if rule:
+            return rule
         if isinstance(value, str):
             return None if value in self.choices else f"must be one of {', '.join(self.choices)}"
         assert isinstance(value, int | float)
+        return self._check_limits(value)
+
+    def check_kind(self, value: object) -> str | None:
+        """The same without limits and choices (`must be a whole number`)."""
+        if isinstance(value, bool) or not isinstance(value, (int, float) if self.kind is float else self.kind):
+            return f"must be {_KINDS[self.kind]}"
         if isinstance(value, float) and not isfinite(value):
             return "must be a finite number"
+        return None
+
+    def _check_limits(self, value: float) -> str | None:
         if self.above is not None and not value > self.above:
             return f"must be greater than {self.above:g}"
         if self.minimum is not None and value < self.minimum:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
-from math import isfinite, prod
+from math import prod
 from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import BeforeValidator, ValidationInfo
@@ -26,6 +26,9 @@ SMALLEST: Final = 1e-9
 
 LONGEST: Final = 100_000
 """Values of one parameter."""
+
+_TOLD: Final = 10**12
+"""Counts above are not told digit by digit."""
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LABEL = re.compile(r"\S(.{0,62}\S)?")
@@ -147,7 +150,8 @@ def search_space(space: Any, info: ValidationInfo) -> dict[str, tuple[Value, ...
     checked: dict[str, tuple[Value, ...]] = {}
     for name, given in space.items():
         if name in known:
-            values, wrong = _steps(known[name], given) if isinstance(given, dict) else (given, [])
+            is_range = isinstance(given, dict) and known[name].kind is not str
+            values, wrong = _steps(known[name], given) if is_range else (given, [])
             wrong = wrong or list(_value_faults(known[name], values))
             faults += wrong
             listed = values if isinstance(values, list | tuple) else [values]
@@ -162,30 +166,59 @@ def search_space(space: Any, info: ValidationInfo) -> dict[str, tuple[Value, ...
     return checked
 
 
+_RANGE: Final = ("from", "to", "step")
+
+
 def _steps(parameter: Parameter, given: dict[Any, Any]) -> tuple[list[Value], list[Fault]]:
     """The values of a range, exactly as if they had been listed: 0.3, not 0.30000000000000004."""
-    fields, faults = ("from", "to", "step"), []
-    for name in [*given, *(field for field in fields if field not in given)]:
-        where = (parameter.name, name)
-        if name not in fields:
-            faults.append(Fault(where, f"unknown field{did_you_mean(str(name)[:100], fields)}"))
-        elif name not in given:
-            faults.append(Fault(where, "must be given", "nothing"))
-        elif isinstance(given[name], bool) or not isinstance(given[name], int | float) or not isfinite(given[name]):
-            faults.append(Fault(where, "must be a finite number", say(given[name])))
+    faults = list(_range_faults(parameter, given))
     if faults:
         return [], faults
-    low, high, step = (Fraction(str(given[field])) for field in fields)
-    if step <= 0:
-        return [], [Fault((parameter.name, "step"), "must be greater than 0", say(given["step"]))]
-    if high < low:
-        return [], [Fault((parameter.name, "to"), f"must be {say(given['from'])} or more", say(given["to"]))]
+    low, high, step = (Fraction(str(given[field])) for field in _RANGE)
     count = (high - low) // step + 1
     if count > LONGEST:
-        return [], [Fault((parameter.name,), f"must make {LONGEST:,} values or fewer", f"{count:,}")]
-    whole = not any(isinstance(given[field], float) for field in fields)
-    exact = [low + place * step for place in range(count)]
-    return [int(value) if whole else float(value) for value in exact], []
+        told = f"{count:,}" if count < _TOLD else f"more than {_TOLD:,}"
+        return [], [Fault((parameter.name,), f"must make {LONGEST:,} values or fewer", told)]
+    # All values lie between these two, so they speak for all.
+    rule = parameter.check(_exact(parameter, low + (count - 1) * step))
+    if rule:
+        return [], [Fault((parameter.name, "to"), rule, say(given["to"]))]
+    values = [_exact(parameter, low + place * step) for place in range(count)]
+    if len(set(values)) < count:
+        return [], [Fault((parameter.name, "step"), "must tell each value from the next", say(given["step"]))]
+    return values, []
+
+
+def _exact(parameter: Parameter, value: Fraction) -> Value:
+    return float(value) if parameter.kind is float else int(value)
+
+
+def _range_faults(parameter: Parameter, given: dict[Any, Any]) -> Iterator[Fault]:
+    """What is wrong with the fields of a range: one fault at most for each."""
+    for name in [*given, *(field for field in _RANGE if field not in given)]:
+        where = (parameter.name, name)
+        if name not in _RANGE:
+            yield Fault(where, f"unknown field{did_you_mean(str(name)[:100], _RANGE)}")
+        elif name not in given:
+            yield Fault(where, "must be given", "nothing")
+        else:
+            rule = _range_rule(parameter, name, given)
+            if rule:
+                yield Fault(where, rule, say(given[name]))
+
+
+def _range_rule(parameter: Parameter, name: str, given: dict[Any, Any]) -> str | None:
+    """The rule that a field of a range breaks. `to` may lie above the maximum, where the last value does not."""
+    if name == "from":
+        return parameter.check(given["from"])
+    rule = parameter.check_kind(given[name])
+    if rule:
+        return rule
+    if name == "step":
+        return None if given["step"] > 0 else "must be greater than 0"
+    first = given.get("from")
+    ends_first = parameter.check_kind(first) is None and given["to"] < first
+    return f"must be {say(first)} or more" if ends_first else None
 
 
 def _value_faults(parameter: Parameter, values: Any) -> Iterator[Fault]:

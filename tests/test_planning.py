@@ -74,10 +74,17 @@ def test_values_of_a_range_are_those_that_would_be_listed(tmp_path: Path) -> Non
         ("{from: 1, to: 2}", "step: must be given, but got nothing"),
         ("{from: 1, to: 2, step: 0}", "step: must be greater than 0, but got 0"),
         ("{from: 2, to: 1, step: 1}", "to: must be 2 or more, but got 1"),
-        ("{from: a, to: 1, step: 1}", "from: must be a finite number, but got 'a'"),
+        ("{from: a, to: 1, step: 1}", "from: must be a number, but got 'a'"),
+        ("{from: 1, to: .inf, step: 1}", "to: must be a finite number, but got inf"),
+        ("{from: 1, to: 2, step: true}", "step: must be a number, but got true"),
         ("{from: 1, to: 2, steps: 1, step: 1}", "steps: unknown field; did you mean 'step'?"),
         ("{from: 0.1, to: 60, step: 0.0001}", ": must make 100,000 values or fewer, but got 599,001"),
-        ("{from: 0, to: 1, step: 0.5}", "[0]: must be greater than 0, but got 0.0"),
+        ("{from: 1, to: 2, step: 1e-320}", ": must make 100,000 values or fewer, but got more than 1,000,000,000,000"),
+        ("{from: 1, to: 1e300, step: 1}", ": must make 100,000 values or fewer, but got more than 1,000,000,000,000"),
+        ("{from: 0, to: 1, step: 0.5}", "from: must be greater than 0, but got 0"),
+        ("{from: 65, to: 66, step: 0.5}", "from: must be 64 or less, but got 65"),
+        ("{from: 1, to: 80, step: 0.5}", "to: must be 64 or less, but got 80"),
+        ("{from: 1, to: 1.000000000000001, step: 1e-17}", "step: must tell each value from the next, but got 1e-17"),
     ],
 )
 def test_range_that_is_none_is_refused(tmp_path: Path, values: str, rule: str) -> None:
@@ -86,5 +93,45 @@ def test_range_that_is_none_is_refused(tmp_path: Path, values: str, rule: str) -
     with pytest.raises(BudgetnetError) as caught:
         scenario.load(str(path))
     (message,) = str(caught.value).splitlines()
-    joined = "" if rule[0] in ":[" else "."
+    joined = "" if rule[0] == ":" else "."
     assert message == f"{path}:8: search_space.depth_multiplier{joined}{rule}"
+
+
+@pytest.mark.parametrize(
+    ("values", "rules"),
+    [
+        ("{from: 1, to: 1e5, step: 1}", [".to: must be a whole number, but got 100000.0"]),
+        ("{from: 1, to: 100000, step: 1}", [".to: must be 65536 or less, but got 100000"]),
+        ("{from: 0, to: 9, step: 1}", [".from: must be 1 or more, but got 0"]),
+        (
+            "{from: 1.0, to: b, step: 0.5}",
+            [
+                ".from: must be a whole number, but got 1.0",
+                ".step: must be a whole number, but got 0.5",
+                ".to: must be a whole number, but got 'b'",
+            ],
+        ),
+    ],
+)
+def test_range_of_a_whole_number_is_told_by_its_fields(tmp_path: Path, values: str, rules: list[str]) -> None:
+    """Not by the 100,000 values that one point made floats of."""
+    path = tmp_path / "x.yaml"
+    path.write_text(LARGE.replace("{from: 1, to: 1000, step: 1}", values))
+    with pytest.raises(BudgetnetError) as caught:
+        scenario.load(str(path))
+    assert str(caught.value).splitlines() == [f"{path}:10: search_space.classifier_depth{rule}" for rule in rules]
+
+
+def test_range_of_names_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(LARGE + "  final_endpoint: {from: 1, to: 99999, step: 1}\n")
+    with pytest.raises(BudgetnetError) as caught:
+        scenario.load(str(path))
+    told = "must be a text, but got {'from': 1, 'to': 99999, 'step': 1}"
+    assert str(caught.value) == f"{path}:11: search_space.final_endpoint: {told}"
+
+
+def test_last_value_of_a_range_may_lie_before_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(LARGE.replace("{from: 1, to: 1000, step: 1}", "{from: 1, to: 70000, step: 65535}"))
+    assert scenario.load(str(path)).space["classifier_depth"] == (1, 65536)
