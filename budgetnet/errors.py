@@ -30,12 +30,20 @@ class Problem:
         return f"{self.file}:{self.line}: {self.field}: {self.rule}" + (f", but got {self.value}" if self.value else "")
 
 
+MOST_TOLD = 100
+"""Faults of one file that are printed: who sees more mends none of them the sooner."""
+
+
 class FileError(BudgetnetError):
-    """All faults found in one file, in line order."""
+    """All faults found in one file, in line order. The message tells the first ones, and how many more there are."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: (problem.line, problem.field)))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        told = [str(problem) for problem in self.problems[:MOST_TOLD]]
+        more = self.problems[MOST_TOLD:]
+        if more:
+            told.append(f"{more[0].file}:{more[0].line}: (file): and {len(more):,} more from here on")
+        super().__init__("\n".join(told))
 
 
 def shorten(value: object, limit: int = 60) -> str:

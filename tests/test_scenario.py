@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from budgetnet import networks, plugins, scenario, units
-from budgetnet.errors import BudgetnetError, FileError
+from budgetnet.errors import MOST_TOLD, BudgetnetError, FileError
 from budgetnet.plan import plan
 from budgetnet.scenario import Scenario, Training
 from budgetnet.space import LARGEST
@@ -264,6 +264,13 @@ def test_search_space_that_is_too_large(tmp_path: Path) -> None:
     line = f"search_space: {{{ranges}}}"
     (message,) = messages(tmp_path, with_line(line))
     assert f"search_space: must hold {LARGEST:,} candidates or fewer, but got " in message
+
+
+def test_thousands_of_wrong_values_are_not_all_told(tmp_path: Path) -> None:
+    found = messages(tmp_path, with_line("search_space:\n  classifier_depth:" + "\n  - 0.5" * 3000))
+    assert len(found) == MOST_TOLD + 1
+    assert "search_space.classifier_depth[99]: must be a whole number, but got 0.5" in found[-2]
+    assert found[-1].endswith(": (file): and 2,900 more from here on")
 
 
 def test_search_space_is_not_judged_by_the_rules_of_an_unknown_network(tmp_path: Path) -> None:
