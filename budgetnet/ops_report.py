@@ -25,7 +25,7 @@ COLUMNS = (
     Column(key="output", heading="output (C x H x W)"),
     Column(key="macs", heading="MACs"),
     Column(key="ops", heading="MOP", show=units.mega),
-    Column(key="share", heading="% of MOP", show=units.percent),
+    Column(key="share", heading="% of operations", show=units.percent),
     Column(key="params", heading="parameters"),
 )
 

@@ -99,7 +99,7 @@ def kind(node: Node, inputs: tuple[Shape, ...]) -> str:
         case ops.Conv2d(groups=1, kernel=1):
             return "pointwise"
         case ops.Conv2d(groups=1):
-            return "dense"
+            return "standard"
         case ops.Conv2d(groups=groups):
             return "depthwise" if groups == inputs[0].channels else "grouped"
         case ops.BiasAdd():

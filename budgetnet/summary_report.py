@@ -12,14 +12,11 @@ from budgetnet.summary import MOST, Seen, Summary, summarise
 from budgetnet.units import PRECISIONS, Precision
 
 KIND = Column(key="kind", heading="kind", right=False)
-NARROW = {
-    "macs": Column(key="macs", heading="M MACs", show=units.mega),
-    "params": Column(key="params", heading="params"),
-}
+NARROW = {"params": Column(key="params", heading="params")}
 MEGA_OPS = Column(key="ops", heading="MOP", show=units.mega)
-SHARE = Column(key="share", heading="% of MOP", show=units.percent)
+SHARE = Column(key="share", heading="% of operations", show=units.percent)
 SIGHT = (
-    Column(key="receptive_field", heading="field"),
+    Column(key="receptive_field", heading="receptive field"),
     Column(key="stride", heading="stride", show=lambda value: f"{value:.4g}"),
 )
 KIND_COLUMNS = (
@@ -81,8 +78,8 @@ def _added(each: Seen) -> dict[str, Any]:
 
 
 def _shown(table: Table, summary: Summary) -> Table:
-    """The table for people, with what each layer sees; the other columns make room for it."""
-    name, output, *figures = (NARROW.get(column.key, column) for column in table.columns)
+    """The table for people, with what each layer sees; MACs, half the operations, make room for it."""
+    name, output, *figures = (NARROW.get(column.key, column) for column in table.columns if column.key != "macs")
     sight = {each.layer.name: _added(each) for each in summary.layers}
     return Table(
         key=table.key,
@@ -105,8 +102,8 @@ def _exact(table: Table, added: list[dict[str, Any]]) -> Table:
 
 def _sight(summary: Summary) -> str:
     return (
-        "Field: how many pixels of the image an output sees each way, borders left out of account; "
-        f"{summary.layers[-1].field.pixels} in the end. Stride: pixels from one output to the next."
+        "Receptive field: the side, in pixels, of the square of the image that an output sees, borders left out of "
+        f"account; {summary.layers[-1].field.pixels} in the end. Stride: pixels from one output to the next."
     )
 
 

@@ -37,7 +37,7 @@ def test_operations_of_the_published_network_by_kind(published: Summary) -> None
         ("pointwise", 15, 985_190_400, 1_316_352),
         ("depthwise", 14, 60_748_800, 47_408),
         ("transposed", 1, 60_211_200, 200_704),
-        ("dense", 1, 33_177_600, 432),
+        ("standard", 1, 33_177_600, 432),
         ("bias", 2, 154_650, 1_031),
         ("batch norm", 27, 0, 10_944),
     ]
@@ -76,7 +76,10 @@ def test_what_each_layer_of_the_published_network_sees(report: Report) -> None:
     assert by_name["MobilenetV1/Conv2d_13_pointwise/Relu6"] == (315, 32)
     assert by_name["conv1_separable/depthwise"] == (507, 32)
     assert by_name["crop"] == by_name["upsampler"] == (539, 1)
-    assert "539 in the end" in formats.text(report, "markdown")
+    text = formats.text(report, "markdown")
+    assert "539 in the end" in text
+    assert "| receptive field |" in text
+    assert "% of operations |" in text
 
 
 def test_every_layer_that_computes_is_shown_with_what_it_sees(report: Report) -> None:
@@ -185,7 +188,7 @@ def last(op: ops.Operator) -> Graph:
 @pytest.mark.parametrize(
     ("op", "expected"),
     [
-        (ops.Conv2d(channels=2, kernel=3), "dense"),
+        (ops.Conv2d(channels=2, kernel=3), "standard"),
         (ops.Conv2d(channels=2, kernel=1), "pointwise"),
         (ops.Conv2d(channels=4, kernel=3, groups=4), "depthwise"),
         (ops.Conv2d(channels=8, kernel=1, groups=4), "depthwise"),
