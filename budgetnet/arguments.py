@@ -41,29 +41,43 @@ def choice(scenario: "Scenario", text: str) -> list[Candidate]:
     """`depth_multiplier=0.5 classifier_depth=256` -> the candidate for the scenario's network; parameters left out take
     their defaults. A label, as plans print it, is taken as well.
 
-    Where the scenario chooses several networks each is given with its name: `shared: ...; front: ...`. Raises
-    BudgetnetError.
+    Where the scenario chooses several networks each is given with its name, `shared: ...; front: ...`, where a label
+    needs no colon. Raises BudgetnetError.
     """
     networks = scenario.networks
     if len(networks) == 1:
-        return [_one(networks[0].family, text)]
+        return [_one(networks[0].family, text, "--candidate")]
     given: dict[str, str] = {}
     for part in text.split(";"):
-        name, colon, words = part.strip().partition(":")
-        if not colon or name in given or name not in [each.name for each in networks]:
+        name, words = _named([each.name for each in networks], part.strip())
+        if not name or name in given:
             rule = f"--candidate: must be {'; '.join(f'{each.name}: NAME=VALUE ...' for each in networks)}"
             raise BudgetnetError(f"{rule}, but got {shorten(text)}")
         given[name] = words
     missing = [each.name for each in networks if each.name not in given]
     if missing:
         raise BudgetnetError(f"--candidate: must name every network, but got none for {', '.join(missing)}")
-    return [_one(each.family, given[each.name]) for each in networks]
+    return [_one(each.family, given[each.name], f"--candidate: {each.name}") for each in networks]
 
 
-def _one(network: str, text: str) -> Candidate:
+def _named(names: Sequence[str], part: str) -> tuple[str, str]:
+    """`front: depth_multiplier=0.5`, `front 0.5 / Conv2d_13_pointwise / ...` -> the network's name, and the words for
+    it; two empty texts where there is none.
+
+    No name holds a colon, and the first value of a label holds no blank; so `front` and `front 2` are told apart.
+    """
+    known = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    found = re.fullmatch(rf"({known})(?:\s*:(.*)|\s+([^\s/]+\s*/.*))", part, re.DOTALL)
+    return (found[1], found[2] or found[3] or "") if found else ("", "")
+
+
+def _one(network: str, text: str, where: str) -> Candidate:
     if "/" in text:
         return _from_label(network, text)
-    return candidate(network, text.replace(",", " ").split())
+    words = text.replace(",", " ").split()
+    if not words:
+        raise BudgetnetError(f"{where}: must name parameters as NAME=VALUE, or be a label, but got {shorten(text)}")
+    return candidate(network, words)
 
 
 def _from_label(network: str, text: str) -> Candidate:

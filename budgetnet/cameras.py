@@ -3,9 +3,10 @@
 In a scenario `cameras` is a number, for one group of cameras that are all alike, or a list of groups.
 """
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated, Any, TypeAlias, final
+from typing import Annotated, Any, Final, TypeAlias, final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
@@ -27,6 +28,9 @@ SMALLEST_SIDE, LARGEST_SIDE = 32, 8192
 SHARED = "shared"
 """The network of all groups without one of their own."""
 
+NAMING: Final = re.compile("[;:]")
+"""Signs that part the networks from each other on the command line, where they go by the names of groups."""
+
 Side: TypeAlias = Annotated[int, Field(ge=SMALLEST_SIDE, le=LARGEST_SIDE)]
 FrameRate: TypeAlias = Annotated[float, Field(gt=0, le=FASTEST), AfterValidator(rules.real)]
 
@@ -43,6 +47,8 @@ class InputSize(BaseModel):
 def _group_name(name: str) -> str:
     if not rules.is_label(name):
         raise ValueError("must be a text of 1 to 64 characters, no blanks around")
+    if NAMING.search(name):
+        raise ValueError("must not hold ';' or ':'")
     if name == SHARED:
         raise ValueError(f"must be another word than {SHARED!r}, which is the network of groups without their own")
     return name
@@ -145,7 +151,8 @@ Cameras: TypeAlias = Annotated[int | tuple[CameraGroup, ...], BeforeValidator(ch
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """A camera group with all that it needs: what plans read. `height` and `width` are what the network gets, in
-    pixels; `network` is the place of its network among the scenario's.
+    pixels; `network` is the place of its network among the scenario's. `inside` is the image that a crop was cut out
+    of, height and width; None where the network gets all of it.
     """
 
     name: str
@@ -154,6 +161,7 @@ class Group:
     height: int
     width: int
     network: int
+    inside: tuple[int, int] | None = None
 
     @property
     def images_per_second(self) -> Fraction:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from budgetnet import units
 from budgetnet.networks import family
+from budgetnet.parameters import written
 from budgetnet.report import Column
 
 if TYPE_CHECKING:  # the light commands know no scenario, and start the faster
@@ -25,5 +26,5 @@ def parameter_columns(scenario: "Scenario", names: Sequence[str]) -> list[Column
 
 
 def word(value: Any) -> str:
-    """A parameter's value as people write it: 1.0 is 1."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """A parameter's value as people write it, and exactly: 1.0 is 1."""
+    return written(value)

@@ -11,6 +11,11 @@ Value: TypeAlias = int | float | str
 _KINDS = {int: "a whole number", float: "a number", str: "a text"}
 
 
+def written(value: Value) -> str:
+    """A value as people write it, and exactly: 1.0 is 1, and 0.1234567 is no less."""
+    return repr(float(value)).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
 def _plain(text: str) -> str:
     """Python reads `1_0` as 10, and digits of any alphabet; a word that is meant as one number is plainer than that."""
     if "_" in text or not text.isascii():

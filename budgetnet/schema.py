@@ -74,7 +74,8 @@ def _refine_scenario(fields: dict[str, Schema]) -> None:
 
 
 def _refine_group(fields: dict[str, Schema]) -> None:
-    fields["name"] |= {"pattern": _whole(rules.LABEL), "not": {"const": cameras.SHARED}}
+    refused = {"anyOf": [{"const": cameras.SHARED}, {"pattern": cameras.NAMING.pattern}]}
+    fields["name"] |= {"pattern": _whole(rules.LABEL), "not": refused}
     fields["fps"]["minimum"] = rules.SMALLEST
     fields["network"]["anyOf"] = [*_networks(), {"type": "null"}]
     fields["search_space"] = _any_space(fields["search_space"])

@@ -8,6 +8,7 @@ from budgetnet import arguments, scenario
 from budgetnet.errors import BudgetnetError
 from budgetnet.networks import Candidate
 from budgetnet.parameters import Parameter, Value
+from budgetnet.plan import measure
 
 NETWORK = "mobilenet-fcn"
 
@@ -240,9 +241,43 @@ def test_choice_of_several_networks() -> None:
     assert (shared.parameters["classifier_kernel"], front.parameters["depth_multiplier"]) == (3, 1.0)
 
 
+def test_label_names_its_candidate_to_the_last_digit() -> None:
+    asked = scenario.load("parking")
+    for width, text in ((0.1234567, "0.1234567"), (1.0, "1"), (1e-5, "1e-05"), (0.1 + 0.2, "0.30000000000000004")):
+        made = Candidate.of("mobilenet-fcn", {"depth_multiplier": width})
+        assert made.label.startswith(f"{text} / ")
+        assert arguments.choice(asked, made.label) == [made]
+
+
+def test_label_of_several_networks_is_read_as_plans_print_it() -> None:
+    names = ["front", "front 2", "0.5 / left", "a=b, c"]
+    groups = [{"name": name, "network": "mobilenet-fcn"} for name in names]
+    asked = scenario.load("parking").changed(cameras=[*groups, {"name": "side"}])
+    chosen = [Candidate.of("mobilenet-fcn", {"depth_multiplier": (1 + place) / 7}) for place in range(5)]
+    label = measure(asked, *chosen).label
+    assert "; front 2 0." in label
+    assert arguments.choice(asked, label) == chosen
+    assert arguments.choice(asked, "; ".join(reversed(label.split("; ")))) == chosen
+    assert arguments.choice(asked, label.replace("front 2 0", "front 2: 0")) == chosen
+    assert arguments.choice(asked, label.replace(" / Conv2d", "/Conv2d")) == chosen
+
+
 @pytest.mark.parametrize(
     ("fields", "words", "rule"),
     [
+        ({}, "", "--candidate: must name parameters as NAME=VALUE, or be a label, but got ''"),
+        ({}, " , ,", "--candidate: must name parameters as NAME=VALUE, or be a label, but got ' , ,'"),
+        (
+            OWN,
+            "front: ; shared: depth_multiplier=1",
+            "--candidate: front: must name parameters as NAME=VALUE, or be a label, but got ''",
+        ),
+        (
+            OWN,
+            "front depth_multiplier=1; shared: depth_multiplier=1",
+            "--candidate: must be shared: NAME=VALUE ...; front: NAME=VALUE ..., but got "
+            "'front depth_multiplier=1; shared: depth_multiplier=1'",
+        ),
         ({}, "depth_multiplier", "parameters must be given as NAME=VALUE, but got 'depth_multiplier'"),
         ({}, "depth_multipler=1", "mobilenet-fcn has no parameter 'depth_multipler'; did you mean 'depth_multiplier'?"),
         (

@@ -88,6 +88,8 @@ BROKEN_GROUPS = [
     ("cameras:\n  - {fps: 15}", "5: cameras[0].name: must be given, but got nothing"),
     ("cameras:\n  - {name: ' a'}", "5: cameras[0].name: must be a text of 1 to 64 characters, no blanks around"),
     ("cameras:\n  - {name: shared}", "5: cameras[0].name: must be another word than 'shared'"),
+    ("cameras:\n  - {name: 'a: b'}", "5: cameras[0].name: must not hold ';' or ':', but got 'a: b'"),
+    ("cameras:\n  - {name: a;b}", "5: cameras[0].name: must not hold ';' or ':', but got 'a;b'"),
     ("cameras:\n  - name: a\n    count: 0", "6: cameras[0].count: must be 1 or more, but got 0"),
     ("cameras:\n  - name: a\n    fps: -1", "6: cameras[0].fps: must be greater than 0, but got -1"),
     ("cameras:\n  - name: a\n    fbs: 1", "6: cameras[0].fbs: unknown field; did you mean 'fps'?"),

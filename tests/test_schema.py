@@ -146,7 +146,9 @@ def test_list_of_what_has_no_words_is_no_longer_than_it_must_be() -> None:
 # --- of one mind with the reader
 
 
-LABELS = st.sampled_from(["road", "a b", "é", " a", "a ", "", "x" * 64, "x" * 65, "shared", "a\nb", 3, None])
+LABELS = st.sampled_from(
+    ["road", "a b", "é", " a", "a ", "", "x" * 64, "x" * 65, "shared", "a\nb", "a:b", "a;", 3, None]
+)
 FRACTIONS = [0, 1, -1, 0.5, 1e-5, 29.97, 1e-9, 1e-10, 1e9, 1e10, 10_000, 10_001, "4", True, None, [], {}]
 NUMBERS = st.sampled_from(FRACTIONS)
 WHOLE = st.sampled_from([0, 1, 2, 7, 31, 32, 254, 255, 1000, 1001, 8192, 8193, 70_000, 0.5, "7", False, None, []])

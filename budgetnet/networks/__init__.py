@@ -19,7 +19,7 @@ from typing import Protocol, cast, final
 from budgetnet import heads
 from budgetnet.errors import BudgetnetError, did_you_mean, shorten
 from budgetnet.graph import Graph, GraphError
-from budgetnet.parameters import Parameter, Value
+from budgetnet.parameters import Parameter, Value, written
 from budgetnet.plugins import load_module, module_names
 from budgetnet.units import Number
 
@@ -112,8 +112,8 @@ class Candidate:
 
     @property
     def label(self) -> str:
-        """Short and readable: `0.5 / Conv2d_13_pointwise / fcn / 7 / 1024`."""
-        return " / ".join(f"{value:g}" if isinstance(value, float) else str(value) for _, value in self.values)
+        """Short, readable and exact: `0.5 / Conv2d_13_pointwise / fcn / 7 / 1024`. Read again it is this candidate."""
+        return " / ".join(written(value) for _, value in self.values)
 
     def graph(self, *, classes: int, height: int, width: int) -> Graph:
         """The network for images of height x width pixels and this many classes. Raises BudgetnetError below 32
