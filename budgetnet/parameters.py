@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Literal, TypeAlias, final
 
+from budgetnet.errors import shorten
+
 Value: TypeAlias = int | float | str
 
 _KINDS = {int: "a whole number", float: "a number", str: "a text"}
@@ -28,6 +30,9 @@ def _plain(text: str) -> str:
 class Parameter:
     """One parameter. `above`, `minimum`, `maximum` and `choices` are its rules; `space` the values searched by
     default; `step` how finely a number is worth being chosen, counted from `minimum` or `above`.
+
+    A number has either `minimum` or `above`, and a `maximum`: plans go through all its values. Raises ValueError with
+    the first rule that the declaration breaks.
     """
 
     name: str
@@ -41,6 +46,40 @@ class Parameter:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     step: float = 1
+
+    def __post_init__(self) -> None:
+        rule = self._broken_choices() if self.kind is str else self._broken_numbers()
+        if rule:
+            raise ValueError(f"{self.name}: {rule}")
+        if not self.space:
+            raise ValueError(f"{self.name}: space must hold one value or more, but got none")
+        for field, value in (("default", self.default), *(("space", value) for value in self.space)):
+            rule = self.check(value)
+            if rule:
+                raise ValueError(f"{self.name}: {field} {rule}, but got {shorten(value)}")
+
+    def _broken_choices(self) -> str | None:
+        if not self.choices:
+            return "choices must hold one text or more, but got none"
+        return None
+
+    def _broken_numbers(self) -> str | None:
+        if (self.minimum is None) == (self.above is None):
+            got = "neither" if self.minimum is None else "both"
+            return f"minimum or above must be given, one of them, but got {got}"
+        if self.maximum is None:
+            return "maximum must be given, but got none"
+        for field in ("minimum", "above", "maximum", "step"):
+            limit = getattr(self, field)
+            rule = None if limit is None else self.check_kind(limit)
+            if rule:
+                return f"{field} {rule}, but got {shorten(limit)}"
+        if self.step <= 0:
+            return f"step must be greater than 0, but got {shorten(self.step)}"
+        first = self.minimum if self.above is None else self.above + self.step
+        if first is not None and self.maximum < first:
+            return f"maximum must be {written(first)} or more, the first value, but got {shorten(self.maximum)}"
+        return None
 
     def check(self, value: object) -> str | None:
         """The rule that `value` breaks (`must be greater than 0`), or None."""

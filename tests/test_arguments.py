@@ -1,5 +1,6 @@
 """Words of the command line and the rules of parameters: every refusal states the rule, then the word."""
 
+import re
 from typing import Any
 
 import pytest
@@ -144,7 +145,8 @@ def test_size_out_of_bounds(word: str) -> None:
 
 
 def parameter(kind: type[int] | type[float] | type[str], default: Value, **rules: object) -> Parameter:
-    return Parameter(name="p", kind=kind, default=default, space=(default,), help="", part="stem", **rules)  # type: ignore[arg-type]
+    declared: Any = {"space": (default,), "help": "", "part": "stem", **rules}
+    return Parameter(name="p", kind=kind, default=default, **declared)
 
 
 WHOLE = parameter(int, 3, minimum=1, maximum=9)
@@ -207,6 +209,37 @@ def test_parameter_from_a_word(declared: Parameter, text: str, value: Value) -> 
 def test_parameter_refuses_a_word(declared: Parameter, text: str, rule: str) -> None:
     with pytest.raises(ValueError, match=f"^{rule}$"):
         declared.parse(text)
+
+
+LIMITS: dict[str, Any] = {"minimum": 1, "maximum": 9}
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "rules", "message"),
+    [
+        (int, 3, {"maximum": 9}, "minimum or above must be given, one of them, but got neither"),
+        (int, 3, {**LIMITS, "above": 0}, "minimum or above must be given, one of them, but got both"),
+        (int, 3, {"minimum": 1}, "maximum must be given, but got none"),
+        (float, 3.0, {"above": 0}, "maximum must be given, but got none"),
+        (int, 3, {**LIMITS, "step": 0}, "step must be greater than 0, but got 0"),
+        (float, 3.0, {**LIMITS, "step": -0.5}, "step must be greater than 0, but got -0.5"),
+        (int, 3, {**LIMITS, "step": 0.5}, "step must be a whole number, but got 0.5"),
+        (int, 3, {**LIMITS, "minimum": 0.5}, "minimum must be a whole number, but got 0.5"),
+        (float, 3.0, {**LIMITS, "maximum": float("inf")}, "maximum must be a finite number, but got inf"),
+        (float, 3.0, {**LIMITS, "minimum": 10.0}, "maximum must be 10 or more, the first value, but got 9"),
+        (float, 0.1, {"above": 0, "maximum": 0.5}, "maximum must be 1 or more, the first value, but got 0.5"),
+        (int, 0, LIMITS, "default must be 1 or more, but got 0"),
+        (int, 3.0, LIMITS, "default must be a whole number, but got 3.0"),
+        (int, 3, {**LIMITS, "space": (3, 10)}, "space must be 9 or less, but got 10"),
+        (int, 3, {**LIMITS, "space": ()}, "space must hold one value or more, but got none"),
+        (str, "a", {}, "choices must hold one text or more, but got none"),
+        (str, "a", {"choices": ("b", "c")}, "default must be one of b, c, but got 'a'"),
+    ],
+)
+def test_declaration_that_breaks_a_rule(kind: Any, default: Value, rules: dict[str, Any], message: str) -> None:
+    """Whoever writes a head is told when the file is read, not by a plan that cannot be made."""
+    with pytest.raises(ValueError, match=f"^{re.escape(f'p: {message}')}$"):
+        parameter(kind, default, **rules)
 
 
 def test_rule_in_words() -> None:

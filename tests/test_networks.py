@@ -31,6 +31,7 @@ def test_a_family_declares_itself(name):
         assert [parameter.check(value) for value in parameter.space] == [None] * len(parameter.space)
         assert parameter.help
         assert parameter.part in ("stem", "head")
+        assert parameter.kind is str or parameter.maximum is not None
 
 
 @pytest.mark.parametrize("name", networks.names())
@@ -112,7 +113,9 @@ def test_images_below_32_pixels_are_refused():
 @pytest.fixture
 def another_head(monkeypatch):
     """A head with a parameter of its own, as a file that somebody adds would be."""
-    extra = Parameter(name="extra_kernel", kind=int, default=1, space=(1, 3), minimum=1, part="head", help="a kernel")
+    extra = Parameter(
+        name="extra_kernel", kind=int, default=1, space=(1, 3), minimum=1, maximum=9, part="head", help="a kernel"
+    )
 
     def add(g, stem, *, classes, extra_kernel):
         x = g.add("extra/convolution", Conv2d(channels=classes, kernel=extra_kernel), stem.features)
