@@ -181,7 +181,11 @@ class Scenario(BaseModel):
             assert size is not None
             assert fps is not None
             network = names.index(group.name if group.network else SHARED)
-            made = Group(name=group.name, count=group.count, fps=fps, network=network, **size.model_dump())
+            image = group.input or self.input
+            inside = (image.height, image.width) if group.crop and image else None
+            made = Group(
+                name=group.name, count=group.count, fps=fps, network=network, inside=inside, **size.model_dump()
+            )
             groups.append(made)
         return tuple(groups)
 

@@ -58,6 +58,17 @@ def at_most(value: float, digits: int = 1) -> str:
     return f"{exact.quantize(Decimal(1).scaleb(-max(digits, -exact.adjusted())), ROUND_FLOOR):,f}"
 
 
+def beside(value: float, limit: float) -> str:
+    """`(70.0104, 70.0) -> '70.01'`: a figure beside its limit, with as many digits as it takes to see which is more."""
+    decimals = max(1, len(f"{limit:f}".rstrip("0").partition(".")[2]))
+    start = 1 if value > 2 * limit or value < limit / 2 else decimals
+    for digits in range(start, 10):
+        text = f"{value:,.{digits}f}"
+        if (float(text.replace(",", "")) > limit) is (value > limit) and float(text.replace(",", "")):
+            return text
+    return f"{value:.12g}"
+
+
 def counted(number: int, one: str, many: str) -> str:
     """`1 camera`, `4 cameras`."""
     return f"{number} {one if number == 1 else many}"

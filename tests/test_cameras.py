@@ -211,7 +211,7 @@ def test_memory_limit_is_kept_like_operations() -> None:
     assert made.over == {"budget_mb": made.total - made.fit}
     nothing = plan(asked.changed(budget_mb=0.001))
     assert not nothing.fit
-    assert "The binding limit is budget_mb: the smallest candidate" in nothing.verdict
+    assert "The binding limit is budget_mb: the one of the least memory, 0.25 / " in nothing.verdict
     assert (
         plan(asked.changed(budget_mb=0.001, budget_gops=0.001)).verdict.count("limits are budget_gops and budget_mb")
         == 1

@@ -30,9 +30,11 @@ class Plan:
 
     `candidates` holds those that fit first, each group from the most operations per second to the fewest; of more than
     `LISTED` only those nearest to the limits. `total` is how many there are, `fit` how many of them fit, and `over` how
-    many break each limit. `best` are those that fit and that no other one that fits equals or exceeds in every
-    parameter. Without training nobody knows which of them is best; whatever is not among them is smaller than one of
-    them.
+    many break each limit. `smallest` has the fewest operations of all, `lightest` the least memory, and `nearest` is
+    the one that breaks the fewest limits, with the fewest operations.
+
+    `best` are those that fit and that no other one that fits equals or exceeds in every parameter. Without training
+    nobody knows which of them is best; whatever is not among them is smaller than one of them.
     """
 
     scenario: Scenario
@@ -42,6 +44,8 @@ class Plan:
     fit: int
     over: Mapping[Limit, int]
     smallest: Planned
+    lightest: Planned
+    nearest: Planned
 
     @property
     def fitting(self) -> tuple[Planned, ...]:
@@ -61,31 +65,34 @@ class Plan:
         largest = self.candidates[0]
         return (
             f"{self.fit:,} of {self.total:,} candidates fit {asked(self.scenario)}. The largest is {largest.label} "
-            f"with {largest.required_gops:.1f} GOPS, {units.percent(largest.utilisation)} % of the budget."
+            f"with {units.gops(largest.required_gops)} GOPS, {units.percent(largest.utilisation)} % of the "
+            f"{'budget' if not self.scenario.reserve else 'available'}."
         )
 
     def _impossible(self) -> str:
-        return (
-            f"Nothing fits: none of {self.total:,} candidates fits {asked(self.scenario)}. "
-            f"{self._obstacle()} {self._would_fit()}"
-        ).strip()
+        one = self.total == 1
+        said = "the only candidate does not fit" if one else f"none of {self.total:,} candidates fits"
+        return f"Nothing fits: {said} {asked(self.scenario)}. {self._obstacle()} {self._would_fit()}".strip()
 
     def _obstacle(self) -> str:
-        smallest = self.smallest
-        gops = f"needs {units.gops(smallest.required_gops)} GOPS"
-        reasons = {
-            "budget_gops": f"{gops}, {smallest.utilisation:.2f} times the budget",
-            "budget_mb": f"needs {smallest.memory_mb:,.3g} MB at {self.scenario.precision}",
-        }
-        limits = smallest.broken
-        what = "limit is" if len(limits) == 1 else "limits are"
-        needs = ", and ".join(reasons[limit] for limit in limits)
-        return f"The binding {what} {' and '.join(limits)}: the smallest candidate, {smallest.label}, {needs}."
+        """Which limit no candidate keeps; where each is kept by some, that none keeps both."""
+        least = {"budget_gops": self.smallest, "budget_mb": self.lightest}
+        words = {"budget_gops": "the smallest candidate", "budget_mb": "the one of the least memory"}
+        binding = [use.limit for use in self.nearest.uses if use.limit in least[use.limit].broken]
+        if not binding:
+            return (
+                f"No candidate keeps both limits: the smallest, {self.smallest.label}, "
+                f"{need(self.smallest, 'budget_mb')}; the one of the least memory, {self.lightest.label}, "
+                f"{need(self.lightest, 'budget_gops')}."
+            )
+        needs = "; ".join(f"{words[limit]}, {least[limit].label}, {need(least[limit], limit)}" for limit in binding)
+        what = "limit is" if len(binding) == 1 else "limits are"
+        return f"The binding {what} {' and '.join(binding)}: {needs}."
 
     def _would_fit(self) -> str:
         """What the smallest candidate could do within the operations."""
         scenario, smallest = self.scenario, self.smallest
-        if "budget_mb" in smallest.broken:
+        if smallest.broken != ("budget_gops",):
             return ""
         if len(scenario.groups) > 1:
             return f"It would fit at {units.at_most(smallest.speed, 2)} times the frame rates."
@@ -155,6 +162,8 @@ def plan(scenario: Scenario) -> Plan:
             fit=found.fit,
             over=found.over,
             smallest=found.smallest,
+            lightest=found.lightest,
+            nearest=found.nearest,
         )
     return _one_by_one(demand, spaces)
 
@@ -177,7 +186,9 @@ def _one_by_one(demand: Demand, spaces: Sequence[Sequence[Block]]) -> Plan:
         total=len(order),
         fit=sum(each.fits for each in order),
         over=dict(sorted(limits.items())),
-        smallest=min(order, key=lambda each: (len(each.broken), each.required)),
+        smallest=min(planned, key=lambda each: each.required),
+        lightest=min(planned, key=lambda each: each.weight_bytes + each.peak_bytes),
+        nearest=min(planned, key=lambda each: (len(each.broken), each.required)),
     )
 
 
@@ -211,6 +222,15 @@ def maximal(fits: Sequence[bool], shape: Sequence[int]) -> list[bool]:
 def measure(scenario: Scenario, *candidates: Candidate) -> Planned:
     """What a choice costs in a scenario, one candidate for each of its networks, and whether it fits."""
     return Demand(scenario).measure(candidates)
+
+
+def need(planned: Planned, limit: Limit) -> str:
+    """`needs 85.5 of 70 GOPS, 1.22 times as much`: what a choice needs of a limit, and what there is."""
+    (use,) = [use for use in planned.uses if use.limit == limit]
+    unit, size = ("GOPS", units.GIGA) if limit == "budget_gops" else ("MB", units.MEGA)
+    required, available = float(use.required / size), float(use.available / size)
+    times = f", {required / available:,.2f} times as much" if required / available >= 1.005 else ""
+    return f"needs {units.beside(required, available)} of {available:.10g} {unit}{times}"
 
 
 def asked(scenario: Scenario) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from budgetnet import units
-from budgetnet.plan import Plan, asked
+from budgetnet.plan import Plan, asked, need
 from budgetnet.plan.demand import Planned
 from budgetnet.plan.solve import Answer, Step, questions, solve
 from budgetnet.report import Block, Column, Report, Table, Text
@@ -43,8 +43,8 @@ MACHINE_COLUMNS = (
 
 
 def subjects(plan: Plan, named: Sequence[Planned]) -> list[Planned]:
-    """Whom questions are asked of: the named candidates, and last the best one, or the smallest where nothing fits."""
-    best = plan.candidates[0] if plan.fit else plan.smallest
+    """Whom questions are asked of: the named ones, and last the best one, or the nearest to fitting where none does."""
+    best = plan.candidates[0] if plan.fit else plan.nearest
     return [*(each for each in named if each.candidates != best.candidates), best]
 
 
@@ -126,20 +126,8 @@ def _needs(answer: Answer) -> str:
     """What one step more needs of each limit that it breaks, and what there is."""
     if answer.beyond is None:
         return ""
-    needs = []
-    for use in answer.beyond.planned.uses:
-        if not use.fits:
-            unit, size = ("GOPS", units.GIGA) if use.limit == "budget_gops" else ("MB", units.MEGA)
-            required, available = float(use.required / size), float(use.available / size)
-            needs.append(f"{_enough_digits(required, available)} of {available:.10g} {unit}")
-    return ", ".join(needs)
-
-
-def _enough_digits(required: float, available: float) -> str:
-    """As many digits as the limit has, and as it takes to see that it is more."""
-    decimals = max(1, len(f"{available:f}".rstrip("0").partition(".")[2]))
-    shown = (f"{required:,.{digits}f}" for digits in range(1 if required > 2 * available else decimals, 10))
-    return next((text for text in shown if float(text.replace(",", "")) > available), f"{required:.12g}")
+    planned = answer.beyond.planned
+    return ", ".join(need(planned, limit).removeprefix("needs ").partition(",")[0] for limit in planned.broken)
 
 
 def _row(planned: Planned, answer: Answer) -> dict[str, Any]:

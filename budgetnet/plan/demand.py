@@ -7,16 +7,16 @@ Floating-point figures are for reading, and where they promise something they ar
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import lcm, nextafter
 from typing import Any, Literal, TypeAlias, final
 
 from budgetnet import units
 from budgetnet.cameras import Group
 from budgetnet.count import Cost, count
-from budgetnet.graph import Graph
 from budgetnet.memory import Memory, memory
 from budgetnet.networks import Candidate, family
+from budgetnet.parameters import Value
 from budgetnet.scenario import Scenario
 from budgetnet.units import Precision
 
@@ -42,21 +42,26 @@ class Figures:
 def figures(candidate: Candidate, *, classes: int, height: int, width: int) -> Figures:
     """Counts one network. Raises BudgetnetError on a bad size."""
     graph = candidate.graph(classes=classes, height=height, width=width)
-    return Figures(stem=stem_cost(candidate, graph), head=count(graph, without="stem").total, memory=memory(graph))
+    return Figures(
+        stem=_stem_cost(candidate, classes, height, width),
+        head=count(graph, without="stem").total,
+        memory=memory(graph),
+    )
 
 
-_stems: dict[tuple[Any, ...], Cost] = {}
-
-
-def stem_cost(candidate: Candidate, graph: Graph) -> Cost:
+def _stem_cost(candidate: Candidate, classes: int, height: int, width: int) -> Cost:
     """What the stem costs; counted once for each stem and size of image, as a plan puts many heads on few stems."""
     known = family(candidate.network)
-    chosen = [(name, value) for name, value in candidate.values if known.parameter(name).part == "stem"]
-    shape = graph.input.shape
-    key = (candidate.network, *chosen, shape.height, shape.width)
-    if key not in _stems:
-        _stems[key] = count(graph).part("stem")
-    return _stems[key]
+    chosen = tuple((name, value) for name, value in candidate.values if known.parameter(name).part == "stem")
+    return _counted_stem(candidate.network, chosen, classes, height, width)
+
+
+@lru_cache(maxsize=4096)
+def _counted_stem(
+    network: str, parameters: tuple[tuple[str, Value], ...], classes: int, height: int, width: int
+) -> Cost:
+    graph = Candidate.of(network, dict(parameters)).graph(classes=classes, height=height, width=width)
+    return count(graph).part("stem")
 
 
 @final
@@ -97,7 +102,9 @@ class Load:
 
 @final
 class Demand:
-    """A scenario's rates and limits. `weights` are the images per second of each group times the contention."""
+    """A scenario's rates and limits. `weights` are the images per second of each group times the contention; `rates`
+    are the same as whole numbers, brought to one `denominator`.
+    """
 
     def __init__(
         self, scenario: Scenario, *, groups: Sequence[Group] | None = None, available: Fraction | None = None
@@ -112,13 +119,13 @@ class Demand:
         self.available_bytes = None if budget is None else Fraction(str(budget)) * units.MEGA
         contention = Fraction(str(scenario.contention))
         self.weights = tuple(contention * group.images_per_second for group in self.groups)
-        self._denominator = lcm(*(weight.denominator for weight in self.weights))
-        self._scaled = tuple(int(weight * self._denominator) for weight in self.weights)
+        self.denominator = lcm(*(weight.denominator for weight in self.weights))
+        self.rates = tuple(int(weight * self.denominator) for weight in self.weights)
 
     def required(self, ops: Sequence[int]) -> Fraction:
         """Operations per second, contention included, for these operations per image of each group."""
-        total = sum(weight * each for weight, each in zip(self._scaled, ops, strict=True))
-        return Fraction(total, self._denominator)
+        total = sum(rate * each for rate, each in zip(self.rates, ops, strict=True))
+        return Fraction(total, self.denominator)
 
     def measure(self, candidates: Sequence[Candidate]) -> "Planned":
         """Counts one candidate for each network of the scenario. Raises BudgetnetError."""

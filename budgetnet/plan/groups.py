@@ -40,7 +40,7 @@ def group_table(plan: Plan) -> Table | None:
     """
     if len(plan.scenario.groups) == 1:
         return None
-    planned = plan.candidates[0] if plan.fit else plan.smallest
+    planned = plan.candidates[0] if plan.fit else plan.nearest
     which = "the largest candidate that fits" if plan.fit else "the smallest candidate, which does not fit either"
     return Table(
         key="plan-groups",

@@ -4,11 +4,12 @@ Every question is a ladder of steps, each dearer than the one before. The answer
 limit; the one above it breaks the limits that bind, and tells what one step more would cost. Decided exactly.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, log10
 from typing import Any, Final, final
 
 from budgetnet import units
@@ -17,13 +18,17 @@ from budgetnet.errors import BudgetnetError, shorten
 from budgetnet.networks import Candidate, family
 from budgetnet.parameters import Parameter, Value
 from budgetnet.plan.demand import Demand, Figures, Planned, figures
+from budgetnet.rules import SMALLEST
 from budgetnet.scenario import Scenario
 
 FPS_STEP: Final = Fraction(1, 100)
-"""Frames per second, and factors on all frame rates, are answered in hundredths."""
+"""Frames per second, and factors on all frame rates, are answered in hundredths; below 1 finer."""
 
 BUDGET_STEP: Final = Fraction(units.MEGA)
-"""Budgets are answered in 10^6 operations per second, a thousandth of a GOPS."""
+"""Budgets are answered in 10^6 operations per second, a thousandth of a GOPS; below 1 GOPS finer."""
+
+SMALLEST_BUDGET: Final = Fraction(str(SMALLEST)) * units.GIGA
+"""Operations per second; a scenario takes no less."""
 
 SCENARIO_QUESTIONS: Final = ("fps", "cameras", "size", "budget")
 
@@ -59,8 +64,8 @@ class Answer:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ladder:
-    """`at(number)` makes the step of a number from `first` to `last`; `end` says by which rule it ends. `here` is about
-    where the figure stands: answers are mostly near.
+    """`at(number)` makes the step of a number from `first` to `last`; `end` says by which rule it ends. `here` is where
+    the figure stands, between two steps perhaps, and `as_it_is` the step that it is: answers are mostly near.
     """
 
     question: str
@@ -68,18 +73,28 @@ class _Ladder:
     now: str
     first: int
     last: int
-    here: int
+    here: Fraction
+    as_it_is: Step
     end: str
     at: Callable[[int], Step]
 
     def climb(self) -> Answer:
-        """The highest step that fits: strides of growing length from where it stands, then bisection."""
-        number = min(max(self.here, self.first), self.last)
+        """The highest step that fits; the figure as it stands counts as a step."""
+        low, lowest, highest = self._bracket()
+        if self.as_it_is.planned.fits and (lowest is None or low < self.here):
+            lowest = self.as_it_is
+        return self._answer(lowest, highest)
+
+    def _bracket(self) -> tuple[int, Step | None, Step | None]:
+        """The highest step that fits with its number, and the one above it, None where there is none: strides of
+        growing length from where the figure stands, then bisection.
+        """
+        number = min(max(floor(self.here), self.first), self.last)
         step, stride = self.at(number), 1
         up = step.planned.fits
         while step.planned.fits is up:
             if number == (self.last if up else self.first):
-                return self._answer(step, None) if up else self._answer(None, step)
+                return (number, step, None) if up else (number - 1, None, step)
             before, beside = number, step
             number = min(number + stride, self.last) if up else max(number - stride, self.first)
             step, stride = self.at(number), 2 * stride
@@ -91,7 +106,7 @@ class _Ladder:
                 low, lowest = middle, step
             else:
                 high, highest = middle, step
-        return self._answer(lowest, highest)
+        return low, lowest, highest
 
     def _answer(self, answer: Step | None, beyond: Step | None) -> Answer:
         binding: tuple[str, ...] = beyond.planned.broken if beyond else (self.end,)
@@ -161,41 +176,58 @@ def _changed(planned: Planned, place: int, **fields: Any) -> list[Group]:
 
 
 def _fps(planned: Planned, place: int) -> _Ladder:
-    group = planned.demand.groups[place]
+    demand, group = planned.demand, planned.demand.groups[place]
+    now = Fraction(str(group.fps))
+    others = planned.required - planned.loads[place].required
+    highest = now * (demand.available - others) / planned.loads[place].required
+    step, digits = _fineness(highest, FPS_STEP)
 
     def at(number: int) -> Step:
-        fps = float(number * FPS_STEP)
+        fps = float(number * step)
         changed = _with_groups(planned, _changed(planned, place, fps=fps))
-        return Step(value=fps, text=f"{fps:.2f} fps", planned=changed)
+        return Step(value=fps, text=f"{fps:.{digits}f} fps", planned=changed)
 
     return _Ladder(
         question="fps",
         subject=_subject(planned, group),
-        now=f"{group.fps:g} fps",
-        first=1,
-        last=int(FASTEST / FPS_STEP),
-        here=floor(Fraction(str(group.fps)) / FPS_STEP),
+        now=f"{group.fps:.10g} fps",
+        first=max(1, ceil(Fraction(str(SMALLEST)) / step)),
+        last=floor(FASTEST / step),
+        here=now / step,
+        as_it_is=Step(value=group.fps, text=f"{group.fps:.10g} fps", planned=planned),
         end=f"fps must be {FASTEST} or less",
         at=at,
     )
 
 
+def _fineness(value: Fraction, coarsest: Fraction) -> tuple[Fraction, int]:
+    """The step in which a figure is answered, and its decimals: coarse, or thousandths of the figure where that is
+    finer.
+    """
+    size = min(0, floor(log10(value))) if value > 0 else 0
+    step = min(coarsest, Fraction(10) ** (size - 3)) if size else coarsest
+    return step, round(-log10(step))
+
+
 def _all_fps(planned: Planned) -> _Ladder:
     groups = planned.demand.groups
     fastest = max(group.fps for group in groups)
+    step, digits = _fineness(planned.demand.available / planned.required, FPS_STEP)
 
     def at(number: int) -> Step:
-        factor = number * FPS_STEP
+        factor = number * step
         faster = [replace(group, fps=float(Fraction(str(group.fps)) * factor)) for group in groups]
-        return Step(value=float(factor), text=f"x {float(factor):.2f}", planned=_with_groups(planned, faster))
+        changed = _with_groups(planned, faster)
+        return Step(value=float(factor), text=f"x {float(factor):.{digits}f}", planned=changed)
 
     return _Ladder(
         question="fps",
         subject="all groups alike",
         now="x 1",
         first=1,
-        last=max(1, floor(FASTEST / Fraction(str(fastest)) / FPS_STEP)),
-        here=int(1 / FPS_STEP),
+        last=max(1, floor(FASTEST / Fraction(str(fastest)) / step)),
+        here=1 / step,
+        as_it_is=Step(value=1.0, text="x 1", planned=planned),
         end=f"fps must be {FASTEST} or less",
         at=at,
     )
@@ -203,6 +235,7 @@ def _all_fps(planned: Planned) -> _Ladder:
 
 def _cameras(planned: Planned, place: int) -> _Ladder:
     group = planned.demand.groups[place]
+    now = units.counted(group.count, "camera", "cameras")
 
     def at(number: int) -> Step:
         changed = _with_groups(planned, _changed(planned, place, count=number))
@@ -211,39 +244,57 @@ def _cameras(planned: Planned, place: int) -> _Ladder:
     return _Ladder(
         question="cameras",
         subject=_subject(planned, group),
-        now=units.counted(group.count, "camera", "cameras"),
+        now=now,
         first=1,
         last=MOST_CAMERAS,
-        here=group.count,
+        here=Fraction(group.count),
+        as_it_is=Step(value=group.count, text=now, planned=planned),
         end=f"cameras must be {MOST_CAMERAS} or less",
         at=at,
     )
 
 
 def _size(planned: Planned, place: int) -> _Ladder:
-    """Images of the same shape, the shorter side a whole number of pixels and the longer the nearest."""
+    """Images of the same shape, the shorter side a whole number of pixels and the longer the nearest. A crop grows
+    within its image.
+    """
     group, demand = planned.demand.groups[place], planned.demand
     short, long = sorted((group.height, group.width))
+    highest, widest = group.inside or (LARGEST_SIDE, LARGEST_SIDE)
+    now = f"{group.height} x {group.width}"
+
+    def sides(number: int) -> tuple[int, int]:
+        longer = (2 * number * long + short) // (2 * short)  # rounded half up
+        return (number, longer) if group.height <= group.width else (longer, number)
 
     def at(number: int) -> Step:
-        longer = (2 * number * long + short) // (2 * short)  # rounded half up
-        height, width = (number, longer) if group.height <= group.width else (longer, number)
+        height, width = sides(number)
         found = list(planned.figures)
         found[place] = figures(planned.candidates[group.network], classes=demand.classes, height=height, width=width)
         changed = _with_groups(planned, _changed(planned, place, height=height, width=width), found)
         return Step(value=[height, width], text=f"{height} x {width}", planned=changed)
 
-    last = floor(Fraction(2 * LARGEST_SIDE + 1, 2) * short / long)
+    # sides grow with the number: the last that lies inside
+    last = (
+        bisect_right(range(short + 1, LARGEST_SIDE + 1), False, key=lambda n: not _inside(sides(n), highest, widest))
+        + short
+    )
+    cropped = f"a crop must lie inside its image of {highest} x {widest}"
     return _Ladder(
         question="size",
         subject=_subject(planned, group),
-        now=f"{group.height} x {group.width}",
+        now=now,
         first=SMALLEST_SIDE,
-        here=short,
-        last=last if (2 * last * long + short) // (2 * short) <= LARGEST_SIDE else last - 1,
-        end=f"sides must be {LARGEST_SIDE} or less",
+        last=last,
+        here=Fraction(short),
+        as_it_is=Step(value=[group.height, group.width], text=now, planned=planned),
+        end=cropped if group.inside else f"sides must be {LARGEST_SIDE} or less",
         at=at,
     )
+
+
+def _inside(sides: tuple[int, int], highest: int, widest: int) -> bool:
+    return sides[0] <= highest and sides[1] <= widest
 
 
 def _parameter(planned: Planned, network: int, parameter: Parameter) -> _Ladder:
@@ -267,7 +318,8 @@ def _parameter(planned: Planned, network: int, parameter: Parameter) -> _Ladder:
         now=_word(candidate.parameters[name]),
         first=0,
         last=floor((Fraction(str(parameter.maximum)) - start) / step),
-        here=floor((Fraction(str(candidate.parameters[name])) - start) / step),
+        here=(Fraction(str(candidate.parameters[name])) - start) / step,
+        as_it_is=Step(value=candidate.parameters[name], text=_word(candidate.parameters[name]), planned=planned),
         end=f"{name} must be {parameter.maximum:g} or less",
         at=at,
     )
@@ -281,20 +333,29 @@ def _smallest_budget(planned: Planned) -> Answer:
     """The ladder goes down: one step less does not fit."""
     scenario = planned.demand.scenario
     usable = 1 - Fraction(str(scenario.reserve))
-    number = ceil(planned.required / usable / BUDGET_STEP)
+    exact = max(planned.required / usable, SMALLEST_BUDGET)
+    fineness, digits = _fineness(exact / units.GIGA, BUDGET_STEP / units.GIGA)
+    step = fineness * units.GIGA
+    number = ceil(exact / step)
 
     def at(steps: int) -> Step:
-        gops = float(steps * BUDGET_STEP / units.GIGA)
-        changed = Demand(scenario, groups=planned.demand.groups, available=steps * BUDGET_STEP * usable)
-        return Step(value=gops, text=f"{gops:,.3f} GOPS", planned=replace(planned, demand=changed))
+        gops = float(steps * step / units.GIGA)
+        changed = Demand(scenario, groups=planned.demand.groups, available=steps * step * usable)
+        return Step(value=gops, text=f"{gops:,.{digits}f} GOPS", planned=replace(planned, demand=changed))
 
     smallest, less = at(number), at(number - 1)
-    fits = smallest.planned.fits
+    binding: tuple[str, ...]
+    if not smallest.planned.fits:  # no budget of operations mends what another limit forbids
+        answer, beyond, binding = None, smallest, smallest.planned.broken
+    elif (number - 1) * step < SMALLEST_BUDGET:
+        answer, beyond, binding = smallest, None, (f"budget_gops must be {SMALLEST:g} or more",)
+    else:
+        answer, beyond, binding = smallest, less, less.planned.broken
     return Answer(
         question="budget",
         subject="",
-        now=f"{scenario.budget_gops:g} GOPS",
-        answer=smallest if fits else None,
-        beyond=less if fits else smallest,
-        binding=less.planned.broken if fits else smallest.planned.broken,
+        now=f"{scenario.budget_gops:.10g} GOPS",
+        answer=answer,
+        beyond=beyond,
+        binding=binding,
     )
