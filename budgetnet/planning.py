@@ -53,9 +53,9 @@ def run_plan(
     complete = plan_report.report(plan, tables=tables, named=named)
     contents = formats.files(complete, *FORMATS)
     if before is not None:
-        from budgetnet.plan import versus
+        from budgetnet.plan import versus, versus_report
 
-        shown = versus.report(versus.Versus(before=before, after=plan, named=named))
+        shown = versus_report.report(versus.Versus(before=before, after=plan, named=named))
         contents |= formats.files(shown, "markdown", "csv")
     elif question is not None:
         shown = solve_report.report(plan, question, named)
