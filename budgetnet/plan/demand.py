@@ -25,7 +25,7 @@ Limit: TypeAlias = Literal["budget_gops", "budget_mb"]
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Figures:
     """What one network costs for one image of one size: its stem, all that comes after it, and its memory."""
 
@@ -33,7 +33,7 @@ class Figures:
     head: Cost
     memory: Memory
 
-    @property
+    @cached_property
     def cost(self) -> Cost:
         """Of the whole network."""
         return Cost.sum([self.stem, self.head])
