@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from budgetnet import cli, scenario
@@ -347,3 +347,82 @@ def test_mutated_file_is_read_or_told(tmp_path: Path, content: bytes) -> None:
         scenario.load(str(path))
     except BudgetnetError as error:
         check_message(str(error), path)
+
+
+# --- camera groups and search spaces that mean harm
+
+
+def words(text: str) -> st.SearchStrategy[str]:
+    return st.sampled_from(text.split())
+
+
+SCALARS = words(
+    """0 1 2 3 7 256 65536 100000 -1 -0 1.0 0.5 .5 1e5 1e300 1e400 -1e300 5e-324 1e-320 1e-17 1.0000000000000002 .nan
+    .inf -.inf 0x10 0o7 null ~ true no 2001-01-01 front shared a;b 'a:b' '' "\\u0000" "\\ud800" "a\\nb" é 日本 fcn
+    Conv2d_0 Conv2d_13_pointwise Conv2d_99 mobilenet-fcn mobilenet ../x [] {} [[]] [{}] {a:} *a &a !!int <<"""
+) | st.sampled_from(["9" * 99, "9" * 101, "x" * 500, "", "&a 1", "!!python/object:os.system x", "1_0", "- 1", "a: b"])
+NUMBERS = words("0 1 2 7 70000 1.0 0.5 1e5 1e300 1e-320 1e-9 0.001 -1 1.0000000000000002")
+PARAMETERS = words("depth_multiplier classifier_kernel classifier_depth final_endpoint head <<")
+
+
+def mapping(keys: st.SearchStrategy[str], values: st.SearchStrategy[str], most: int = 4) -> st.SearchStrategy[str]:
+    pairs = st.lists(st.tuples(keys, values), max_size=most)
+    return pairs.map(lambda found: "{" + ", ".join(f"{key}: {value}" for key, value in found) + "}")
+
+
+def listed(values: st.SearchStrategy[str], most: int = 4) -> st.SearchStrategy[str]:
+    return st.lists(values, max_size=most).map(lambda found: f"[{', '.join(found)}]")
+
+
+def many(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """The same again and again, as far as a file may go."""
+    return st.tuples(values, st.sampled_from([300, 3000])).map(lambda found: f"[{', '.join([found[0]] * found[1])}]")
+
+
+RANGES = st.one_of(
+    st.tuples(NUMBERS, NUMBERS, NUMBERS).map(lambda found: "{{from: {}, to: {}, step: {}}}".format(*found)),
+    mapping(st.sampled_from(["from", "to", "step", "form"]), SCALARS),
+)
+SPACES = st.one_of(
+    mapping(PARAMETERS, st.one_of(RANGES, SCALARS, listed(SCALARS | RANGES), many(SCALARS | NUMBERS))),
+    mapping(SCALARS, SCALARS),
+    SCALARS,
+)
+GROUP_FIELDS = words("count fps input crop network colour")
+SIZES = mapping(st.sampled_from(["height", "width", "depth"]), SCALARS)
+GROUPS = st.one_of(
+    st.tuples(SCALARS, GROUP_FIELDS, SCALARS | SIZES).map(lambda found: "{{name: {}, {}: {}}}".format(*found)),
+    st.tuples(SCALARS, SPACES).map(
+        lambda found: "{{name: {}, network: mobilenet-fcn, search_space: {}}}".format(*found)
+    ),
+    mapping(GROUP_FIELDS | st.just("name"), SCALARS),
+    SCALARS,
+)
+CAMERAS = st.one_of(listed(GROUPS, 40), many(GROUPS), mapping(SCALARS, GROUPS), RANGES, SCALARS)
+
+
+@settings(
+    max_examples=300,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(cameras=CAMERAS | st.just("4"), space=SPACES | st.just("{}"))
+@example(cameras="4", space="{classifier_depth: {from: 1, to: 1e5, step: 1}}")
+@example(cameras="4", space="{final_endpoint: {from: 1, to: 100000, step: 1}}")
+@example(cameras="4", space="{depth_multiplier: {from: 1, to: 1.0000000000000002, step: 1e-320}}")
+@example(cameras="4", space=f"{{classifier_depth: [{', '.join(['0.5'] * 9000)}]}}")
+@example(cameras=f"[{', '.join(['{name: a;b}'] * 32)}]", space="{}")
+def test_hostile_cameras_and_spaces_are_read_or_told_in_a_screen_or_two(
+    tmp_path: Path, cameras: str, space: str
+) -> None:
+    kept = [line for line in VALID.splitlines() if not line.startswith(("cameras", "search_space", "  "))]
+    path = tmp_path / "x.yaml"
+    path.write_text("\n".join([*kept, f"cameras: {cameras}", f"search_space: {space}", ""]))
+    message = ""
+    try:
+        scenario.load(str(path))
+    except BudgetnetError as error:
+        message = str(error)
+    check_message(message, path)
+    assert len(message.splitlines()) < 200
