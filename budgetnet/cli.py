@@ -1,5 +1,6 @@
 """The command line: parses, calls, prints. Heavy imports stay inside the commands that need them."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -136,7 +137,12 @@ def plan(
         str | None, typer.Option(metavar="SCENARIO", help="Show what the change from this other scenario costs.")
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Exit with 1 when nothing fits, or a named candidate does not.")
+        bool,
+        typer.Option(
+            "--check",
+            help="Exit with 1 and the reason when nothing fits; with --candidate it is the named ones that must fit, "
+            "all of them.",
+        ),
     ] = False,
 ) -> None:
     """Count every candidate of a scenario: which fit the budget, with what headroom, and how far each figure can go.
@@ -147,12 +153,13 @@ def plan(
     """
     from budgetnet.planning import run_plan
 
-    if solve is not None and against is not None:
-        raise BudgetnetError("--solve and --against: must be given one at a time, but got both")
+    _refuse_together({"--all": every, "--solve": solve is not None, "--against": against is not None})
     done = run_plan(scenario, folder=output, candidates=candidate or (), question=solve, against=against, every=every)
     _show(done.shown, format)
     typer.echo(f"Written: {printable(', '.join(map(str, done.written)))}", err=True)
-    raise typer.Exit(1 if check and not done.fits else 0)
+    if check and done.obstacle:
+        typer.echo(f"Check failed: {printable(done.obstacle)}", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -198,6 +205,14 @@ def search(
         raise typer.Exit(130)
     nothing = bool(outcome.trials) and all(trial.reason is not None for trial in outcome.trials)
     raise typer.Exit(1 if nothing else 0)
+
+
+def _refuse_together(options: Mapping[str, bool]) -> None:
+    """Of options that say what to show, only one can be meant."""
+    given = [name for name, is_given in options.items() if is_given]
+    if len(given) > 1:
+        names = f"{', '.join(given[:-1])} and {given[-1]}"
+        raise BudgetnetError(f"{names}: must be given one at a time, but got {'both' if len(given) == 2 else 'all'}")
 
 
 def _show(report: object, format: Format) -> None:

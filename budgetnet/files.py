@@ -35,9 +35,10 @@ def write(path: Path, content: bytes) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Removes a file where there is one. Raises BudgetnetError."""
+    """Removes a file where there is one; a folder of that name is left alone. Raises BudgetnetError."""
     try:
-        path.unlink(missing_ok=True)
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise BudgetnetError(_cannot(path, "file", error)) from error
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import final
 
 from budgetnet import arguments, files, formats
+from budgetnet.plan import Plan, measure
 from budgetnet.plan import answers as solve_report
-from budgetnet.plan import measure
 from budgetnet.plan import plan as make_plan
 from budgetnet.plan import report as plan_report
+from budgetnet.plan.demand import Planned
 from budgetnet.plan.solve import require_question
 from budgetnet.plan.tables import Tables
 from budgetnet.report import Report
@@ -18,15 +19,29 @@ from budgetnet.scenario import load
 FORMATS = ("markdown", "csv", "xlsx")
 """In which reports are written."""
 
+FILES = (
+    "plan.md",
+    "plan.xlsx",
+    "plan-candidates.csv",
+    "plan-groups.csv",
+    "plan-stem.csv",
+    "plan-head.csv",
+    "plan-memory.csv",
+    "plan-answers.csv",
+    "plan-against.md",
+    "plan-against.csv",
+)
+"""All that a plan may write. What this one does not is removed: an earlier plan's would be taken for this one's."""
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What goes to the screen, what was written, and whether everything that was asked for fits."""
+    """What goes to the screen, what was written, and why what was asked for does not fit; None where it does."""
 
     shown: Report
     written: Sequence[Path]
-    fits: bool
+    obstacle: str | None
 
 
 def run_plan(
@@ -46,7 +61,8 @@ def run_plan(
     scenario = load(source)
     if question is not None:
         require_question(scenario, question)
-    named = [measure(scenario, *arguments.choice(scenario, words)) for words in candidates]
+    choices = dict.fromkeys(tuple(arguments.choice(scenario, words)) for words in candidates)
+    named = [measure(scenario, *choice) for choice in choices]
     before = None if against is None else make_plan(load(against))
     plan = make_plan(scenario)
     tables = Tables.of(plan, named)
@@ -65,8 +81,14 @@ def run_plan(
         shown = replace(complete, blocks=[*plan_report.blocks_of(plan, tables, named, rows), verdict])
     target = folder or Path("reports") / scenario.name
     written = files.write_all(target, contents)
-    for table, name in ((tables.heads, "plan-head.csv"), (tables.groups, "plan-groups.csv")):
-        if table is None:  # an earlier plan's, which would be taken for this one's
+    for name in FILES:
+        if name not in contents:
             files.remove(target / name)
-    fits = all(planned.fits for planned in named) if named else plan.fit > 0
-    return Outcome(shown=shown, written=written, fits=fits)
+    return Outcome(shown=shown, written=written, obstacle=_obstacle(plan, named))
+
+
+def _obstacle(plan: Plan, named: Sequence[Planned]) -> str | None:
+    """Where candidates were named it is they that must fit, else any of the plan."""
+    if not named:
+        return None if plan.fit else f"{plan.verdict[0].lower()}{plan.verdict[1:]}"
+    return " ".join(plan_report.fate(planned) for planned in named if not planned.fits) or None

@@ -108,11 +108,36 @@ def test_plan_of_an_impossible_scenario_names_the_limit(shell: Shell) -> None:
         (["urban", "--against", "parking", "--check"], 0),
         (["impossible.yaml"], 0),
         (["impossible.yaml", "--check"], 1),
+        (["tiny.yaml", "--candidate", "depth_multiplier=0.1", "--check"], 0),  # nothing of its space fits
     ],
 )
 def test_check_is_a_gate(shell: Shell, words: list[str], code: int) -> None:
     Path("impossible.yaml").write_text(IMPOSSIBLE)
-    assert shell("plan", *words).code == code
+    Path("tiny.yaml").write_text(f"{PARKING.replace('70', '20')}search_space: {{depth_multiplier: 1}}")
+    done = shell("plan", *words)
+    assert done.code == code
+    assert ("Check failed" in done.err) is (code == 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["impossible.yaml"], "nothing fits: none of 72 candidates fits 0.001 GOPS"),
+        (
+            ["urban", "--candidate", "depth_multiplier=0.5", "--candidate", "depth_multiplier=1"],
+            "1 / Conv2d_13_pointwise / fcn / 7 / 1024 needs 464.2 GOPS, 154.7 % of the budget, and 32.8 MB: over "
+            "budget_gops.",
+        ),
+        (["urban", "--candidate", "depth_multiplier=1", "--format", "json", "--solve", "fps"], "1 / Conv2d_13"),
+    ],
+)
+def test_check_that_fails_says_why_on_the_last_line(shell: Shell, words: list[str], reason: str) -> None:
+    Path("impossible.yaml").write_text(IMPOSSIBLE)
+    written, why = shell("plan", *words, "--check").err.splitlines()
+    assert written.startswith("Written: ")
+    assert why.startswith(f"Check failed: {reason}")
+    assert "0.5 / " not in why
+    assert "Check failed" not in shell("plan", *words).err
 
 
 def test_named_candidate_is_reported(shell: Shell) -> None:
@@ -152,6 +177,12 @@ def test_against_shows_what_a_change_costs(shell: Shell) -> None:
         (
             ["--against", "parking", "--solve", "fps"],
             "--solve and --against: must be given one at a time, but got both",
+        ),
+        (["--all", "--solve", "fps"], "--all and --solve: must be given one at a time, but got both"),
+        (["--all", "--against", "parking"], "--all and --against: must be given one at a time, but got both"),
+        (
+            ["--all", "--against", "parking", "--solve", "fps"],
+            "--all, --solve and --against: must be given one at a time, but got all",
         ),
     ],
 )

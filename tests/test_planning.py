@@ -7,7 +7,8 @@ import pytest
 from budgetnet import scenario
 from budgetnet.errors import BudgetnetError
 from budgetnet.plan import plan
-from budgetnet.planning import run_plan
+from budgetnet.planning import FILES, run_plan
+from budgetnet.report import Table
 from budgetnet.searching import require_one_network
 
 LARGE = """\
@@ -42,6 +43,46 @@ def test_groups_of_an_earlier_plan_do_not_stay_where_this_one_has_none(tmp_path:
     assert out / "plan-groups.csv" in run_plan(str(groups), folder=out).written
     run_plan("parking", folder=out)
     assert not (out / "plan-groups.csv").exists()
+
+
+def test_comparison_of_an_earlier_plan_does_not_stay_beside_the_next(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    before = run_plan("urban", folder=out, against="parking")
+    assert {out / "plan-against.md", out / "plan-against.csv"} <= set(before.written)
+    after = run_plan("parking", folder=out)
+    assert {path.name for path in out.iterdir()} == {path.name for path in after.written}
+
+
+def test_whatever_a_plan_writes_it_may_write(tmp_path: Path) -> None:
+    """Else the next plan would leave it there."""
+    groups = tmp_path / "groups.yaml"
+    groups.write_text(LARGE[: LARGE.index("search_space")].replace("4", "[{name: front}, {name: side, count: 3}]", 1))
+    written = run_plan(str(groups), folder=tmp_path / "out", against="parking").written
+    assert {path.name for path in written} == set(FILES)
+
+
+def test_only_what_a_plan_may_write_is_removed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    others = ["plan-mine.csv", "search.md", "plan-against.md.old", "runs/plan-against.md"]
+    for name in [*others, "plan-groups.csv/kept"]:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("mine")
+    elsewhere = tmp_path / "elsewhere.csv"
+    elsewhere.write_text("mine")
+    (out / "plan-against.csv").symlink_to(elsewhere)
+    (out / "plan-against.md").write_text("stale")
+    written = run_plan("parking", folder=out).written
+    assert elsewhere.read_text() == "mine"
+    left = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_symlink() or path.is_file()}
+    assert left == {*others, "plan-groups.csv/kept", *(path.name for path in written)}
+
+
+def test_candidate_that_is_named_twice_is_answered_once(tmp_path: Path) -> None:
+    words = ["depth_multiplier=0.5", "0.5 / Conv2d_13_pointwise / fcn / 7 / 1024", "depth_multiplier=1"]
+    done = run_plan("urban", folder=tmp_path, candidates=[*words, *words])
+    named = [block for block in done.shown.blocks if isinstance(block, Table) and block.key == "plan-named"]
+    assert [len(table.rows) for table in named] == [2]
+    assert [each["parameters"]["depth_multiplier"] for each in done.shown.record["named"]] == [0.5, 1]
 
 
 def test_search_refuses_more_candidates_than_are_listed(tmp_path: Path) -> None:
