@@ -299,6 +299,59 @@ def test_best_candidates_are_marked(parking: Plan) -> None:
     assert sum(row["best"] for row in found.rows) == len(parking.best)
 
 
+def test_candidate_table_for_machines_tells_the_best(parking: Plan) -> None:
+    found = table(plan_report.report(parking), "plan-candidates")
+    assert column(found, "best").text(found.rows[0]) == "yes"
+    header, *lines = formats.text(plan_report.report(parking), "csv").splitlines()
+    assert header.endswith(",fits,best")
+    assert sum(line.endswith(",true,true") for line in lines) == len(parking.best)
+
+
+def test_named_candidates_have_a_table_for_machines_where_there_are_any(parking: Plan) -> None:
+    named = [parking.candidates[40], parking.candidates[2]]
+    report = plan_report.report(parking, named=named)
+    found = table(report, "plan-named")
+    assert [row["ops"] for row in found.rows] == [planned.cost.ops for planned in named]
+    assert [each.key for each in found.columns] == [each.key for each in table(report, "plan-candidates").columns]
+    assert "plan-named" not in {each.key for each in plan_report.report(parking).tables}
+
+
+def test_answers_for_machines_hold_plain_values(parking: Plan) -> None:
+    rows = {row["question"]: row for row in table(plan_report.report(parking), "plan-answers").rows}
+    assert (rows["fps"]["answer_value"], rows["fps"]["next_value"]) == (15.35, 15.36)
+    assert (rows["cameras"]["answer_value"], rows["cameras"]["next_value"]) == (4, 5)
+    assert re.fullmatch(r"\d+x\d+", rows["size"]["answer_value"])
+    for row in rows.values():
+        number = str(row["answer_value"]).replace("x", " x ")
+        assert row["answer"].replace(",", "").startswith(number)
+
+
+GROUP = {"count": 2, "fps": 10, "input": {"height": 64, "width": 96}}
+SEVERAL = {"cameras": [{**GROUP, "name": "front"}, {**GROUP, "name": "rear"}], "budget_gops": 70, "classes": 7}
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize(
+    ("reserve", "right", "wrong"), [(0.0, "% of budget", "% of available"), (0.2, "% of available", "% of budget")]
+)
+def test_shares_are_named_after_what_they_are_shares_of(several: bool, reserve: float, right: str, wrong: str) -> None:
+    made = plan(
+        Scenario.model_validate({"name": "made", **SEVERAL, "reserve": reserve}) if several else make(reserve=reserve)
+    )
+    report = plan_report.report(made, named=made.candidates[-1:])
+    tables = [*report.tables, *(block for block in report.blocks if isinstance(block, Table))]
+    shares = [each.heading for found in tables for each in found.columns if each.key.endswith("utilisation")]
+    assert len(shares) >= 9
+    assert set(shares) == {right}
+    for name in ("markdown", "table"):
+        assert wrong not in " ".join(formats.text(report, name).split())
+
+
+def test_memory_is_told_in_plain_words(parking: Plan) -> None:
+    headings = [each.heading for each in table(plan_report.report(parking), "plan-memory").columns]
+    assert headings == ["precision", "weights", "activations", "peak activations", "total"]
+
+
 def test_cells_as_people_read_them(parking: Plan) -> None:
     found = table(plan_report.report(parking), "plan-candidates")
     largest = found.rows[0]

@@ -176,7 +176,7 @@ def test_headings_stay_in_sight_and_filter(urban: Plan, content: bytes) -> None:
     assert read["Candidates"].freeze_panes == "B3"  # whether it fits stays in sight too
     assert read["Candidates"]["A2"].value == "fits"
     assert read["Stem"].freeze_panes == "A3"
-    assert read["Candidates"].auto_filter.ref == f"A2:P{2 + len(urban.candidates)}"
+    assert read["Candidates"].auto_filter.ref == f"A2:Q{2 + len(urban.candidates)}"
     for sheet in read.worksheets[1:]:
         assert sheet.print_title_rows == "$1:$2"
 
@@ -259,7 +259,7 @@ def test_text_stays_text_wherever_it_stands(text: str) -> None:
     assert formulas == ["E5", "B8"]
 
 
-@pytest.mark.parametrize("text", [text for text in RISKY if text == text.strip()], ids=ascii)
+@pytest.mark.parametrize("text", [text.replace(":", "") for text in RISKY if text == text.strip()], ids=ascii)
 def test_camera_group_with_a_risky_name_stays_text(text: str) -> None:
     name = f"{text}]}}[ops]{{fps_1}}\"&'"
     made = plan(make([{**FRONT, "name": name}, {**SIDE, **OWN, "name": text}]))
@@ -409,12 +409,13 @@ def test_libreoffice_calculates_every_table_as_budgetnet_does(results: Mapping[s
     live = [table for table in plan_report.report(made).tables if any(column.formula for column in table.columns)]
     for table in live:
         sheet = table.key.removeprefix("plan-").capitalize()
-        headings, *rows = results[name][sheet][1:]
+        first, *rows = results[name][sheet][1:]
         columns = {column.heading: column for column in table.columns}
+        headings = [heading for heading in first if heading != "best"]  # that stays as it was planned
         still = [heading for heading in headings if not columns[heading].formula]
         known = {tuple(cell(columns[heading], row) for heading in still): row for row in tables[sheet].rows}
         assert len(known) == len(rows) == len(table.rows)
-        for found in (dict(zip(headings, row, strict=True)) for row in rows):
+        for found in (dict(zip(first, row, strict=True)) for row in rows):
             row = known[tuple(found[heading] for heading in still)]
             for heading in headings:
                 value = cell(columns[heading], row)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from budgetnet import units
+from budgetnet.columns import shares_named
 from budgetnet.plan import Plan, asked, need
 from budgetnet.plan.demand import Planned
 from budgetnet.plan.solve import Answer, Step, questions, solve
@@ -32,11 +33,13 @@ MACHINE_COLUMNS = (
     Column(key="subject", heading="subject", right=False),
     Column(key="now", heading="now", right=False),
     Column(key="answer", heading="answer", right=False),
+    Column(key="answer_value", heading="answer as a number"),
     Column(key="answer_gops", heading="GOPS", number="#,##0.000"),
     Column(key="answer_utilisation", heading="% of budget", number="0.0%"),
     Column(key="answer_memory_mb", heading="MB", number="#,##0.000"),
     Column(key="binding", heading="bound by", right=False),
     Column(key="next", heading="a step further", right=False),
+    Column(key="next_value", heading="a step further as a number"),
     Column(key="next_gops", heading="GOPS at one step more", number="#,##0.000"),
     Column(key="next_memory_mb", heading="MB at one step more", number="#,##0.000"),
 )
@@ -56,14 +59,19 @@ def answers(planned: Planned, question: str | None = None) -> list[Answer]:
 
 def answer_table(planned: Planned, found: Sequence[Answer]) -> Table:
     """What was found for one choice of networks, for people."""
-    title = f"How far {planned.label} can go, all else as it is"
-    return Table(key="plan-answers", title=title, columns=COLUMNS, rows=[_row(planned, answer) for answer in found])
+    return Table(
+        key="plan-answers",
+        title=f"How far {planned.label} can go, all else as it is",
+        columns=shares_named(COLUMNS, planned.demand.scenario),
+        rows=[_row(planned, answer) for answer in found],
+    )
 
 
 def machine_table(found: Sequence[tuple[Planned, Sequence[Answer]]]) -> Table:
     """What was found for all of them, for machines."""
     rows = [_row(planned, answer) for planned, several in found for answer in several]
-    return Table(key="plan-answers", title="How far each figure can go, as planned", columns=MACHINE_COLUMNS, rows=rows)
+    columns = shares_named(MACHINE_COLUMNS, found[0][0].demand.scenario)
+    return Table(key="plan-answers", title="How far each figure can go, as planned", columns=columns, rows=rows)
 
 
 def report(plan: Plan, question: str, named: Sequence[Planned] = ()) -> Report:
@@ -143,9 +151,15 @@ def _row(planned: Planned, answer: Answer) -> dict[str, Any]:
     }
     for name, step in (("answer", answer.answer), ("next", answer.beyond)):
         if step:
-            row |= {name: step.text, f"{name}_gops": step.planned.required_gops}
+            row |= {name: step.text, f"{name}_value": _plain(step.value)}
+            row |= {f"{name}_gops": step.planned.required_gops}
             row |= {f"{name}_utilisation": step.planned.utilisation, f"{name}_memory_mb": step.planned.memory_mb}
     return row
+
+
+def _plain(value: Any) -> Any:
+    """A step's value without units; a size as `320x480`, which every option reads."""
+    return "x".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _step_record(step: Step | None) -> dict[str, Any] | None:

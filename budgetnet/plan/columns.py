@@ -38,7 +38,7 @@ MAX_FPS = Column(
 )
 SPEED = Column(
     key="speed",
-    heading="x fps",
+    heading="frame rates x",
     show=lambda value: units.at_most(value, 2),
     formula="{available_gops}/[required_gops]",
     number="#,##0.000",

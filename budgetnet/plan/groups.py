@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from budgetnet import units
-from budgetnet.columns import word
+from budgetnet.columns import shares_named, word
 from budgetnet.plan import Plan
 from budgetnet.plan.demand import Load, Planned
 from budgetnet.plan.inputs import GOPS_NUMBER
@@ -45,7 +45,7 @@ def group_table(plan: Plan) -> Table | None:
     return Table(
         key="plan-groups",
         title=f"Camera groups: shares with {which} as planned, {planned.label}",
-        columns=_COLUMNS,
+        columns=shares_named(_COLUMNS, plan.scenario),
         rows=shares(planned),
         marked=lambda row: row["number"] is None,
     )

@@ -22,7 +22,7 @@ def memory_table(planned: Planned) -> Table:
     maps = [
         Column(
             key=f"activation_mb:{group.name}",
-            heading=f"all maps{f' {group.name}' if several else ''}",
+            heading=f"activations{f' {group.name}' if several else ''}",
             show=_mb,
             number=MEMORY_NUMBER,
         )
@@ -32,14 +32,17 @@ def memory_table(planned: Planned) -> Table:
         Column(key="precision", heading="precision", right=False),
         Column(key="weight_mb", heading="weights", show=_mb, number=MEMORY_NUMBER),
         *maps,
-        Column(key="peak_mb", heading="live maps", show=_mb, number=MEMORY_NUMBER),
-        Column(key="memory_mb", heading="together", show=_mb, number=MEMORY_NUMBER, alarm=TOO_MUCH_MEMORY),
+        Column(key="peak_mb", heading="peak activations", show=_mb, number=MEMORY_NUMBER),
+        Column(key="memory_mb", heading="total", show=_mb, number=MEMORY_NUMBER, alarm=TOO_MUCH_MEMORY),
     ]
     if demand.available_bytes is not None:
         columns.append(Column(key="fits", heading="fits", right=False, formula=FITS_MEMORY, tone="verdict"))
     return Table(
         key="plan-memory",
-        title=f"Memory of {planned.label} in MB (10^6 bytes), one image at a time",
+        title=(
+            f"Memory of {planned.label} in MB (10^6 bytes), one image at a time: activations are all maps, peak "
+            "activations the most that are live at once, total is weights and peak activations"
+        ),
         columns=columns,
         rows=[_row(planned, precision) for precision in PRECISIONS],
         marked=lambda row: bool(row["precision"] == demand.precision),

@@ -8,7 +8,7 @@ from typing import Any, Final, final
 
 from budgetnet import units
 from budgetnet.cameras import NetworkChoice
-from budgetnet.columns import parameter_columns, word
+from budgetnet.columns import parameter_columns, shares_named, word
 from budgetnet.count import Cost
 from budgetnet.grid import Block, Size, blocks, part_costs
 from budgetnet.networks import family
@@ -86,7 +86,8 @@ def stem_table(plan: Plan) -> Table:
     names = list(dict.fromkeys(name for place in places for name in _part(place.choice, "stem")))
     formulas = {_where(place.row): required_gops(dict.fromkeys(place.groups, "ops")) for place in places}
     required = gops(lambda row: formulas[_where(row)])
-    columns = [*_place_columns(places), *parameter_columns(scenario, names), *COST_COLUMNS, required, SHARE]
+    columns = [*_place_columns(places), *parameter_columns(scenario, names), *COST_COLUMNS, required]
+    columns += shares_named([SHARE], scenario)
     return Table(key="plan-stem", title="Stem: operations per image", columns=columns, rows=rows)
 
 

@@ -8,7 +8,7 @@ from budgetnet.plan.answers import answer_table, records
 from budgetnet.plan.demand import Planned
 from budgetnet.plan.inputs import inputs
 from budgetnet.plan.parts import in_mega, own_classes
-from budgetnet.plan.tables import Tables, candidate_table
+from budgetnet.plan.tables import NAMED, Tables, candidate_table
 from budgetnet.platforms import load as load_platform
 from budgetnet.report import Block, Report, Table, Text
 from budgetnet.scenario import Scenario
@@ -58,7 +58,7 @@ def blocks_of(plan: Plan, full: Tables, named: Sequence[Planned], rows: int | No
         blocks.append(_best(plan, rows))
     blocks.append(full.memory)
     if named:
-        blocks.append(candidate_table("plan-named", "Candidates asked for by name", plan, named))
+        blocks.append(candidate_table("plan-named", NAMED, plan, named))
     blocks += (answer_table(planned, found) for planned, found in full.answers)
     blocks += (Text(text=fate(planned)) for planned in named)
     return blocks
@@ -66,10 +66,12 @@ def blocks_of(plan: Plan, full: Tables, named: Sequence[Planned], rows: int | No
 
 def fate(planned: Planned) -> str:
     """Whether a choice that was named fits, and what stands in its way."""
-    needs = f"{planned.label} needs {units.gops(planned.required_gops)} GOPS, {units.percent(planned.utilisation)} %"
+    of = "of what is available" if planned.demand.scenario.reserve else "of the budget"
+    share = f"{units.percent(planned.utilisation)} % {of}"
+    needs = f"{planned.label} needs {units.gops(planned.required_gops)} GOPS, {share}"
     if planned.fits:
-        return f"{needs} of the budget, and fits."
-    return f"{needs} of the budget, and {planned.memory_mb:,.1f} MB: over {' and '.join(planned.broken)}."
+        return f"{needs}, and fits."
+    return f"{needs}, and {planned.memory_mb:,.1f} MB: over {' and '.join(planned.broken)}."
 
 
 def _title(plan: Plan, shown: int) -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Final, final
 
 from budgetnet import units
 from budgetnet.cameras import Group, NetworkChoice
-from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, parameter_columns, word
+from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, parameter_columns, shares_named, word
 from budgetnet.networks import family
 from budgetnet.plan import Plan
 from budgetnet.plan.answers import answers, machine_table, subjects
@@ -20,18 +20,22 @@ from budgetnet.plan.solve import Answer
 from budgetnet.report import Column, Table
 from budgetnet.scenario import Scenario
 
+NAMED: Final = "Candidates asked for by name"
+BEST: Final = Column(key="best", heading="best", right=False)
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """The tables that machines get, every row: stems, heads (None where they are too many), candidates, camera groups
-    (None where there is but one), the memory of the best one, and the inverse answers for it and those asked for by
-    name.
+    """The tables that machines get, every row: stems, heads (None where they are too many), candidates, those asked
+    for by name (None where there are none), camera groups (None where there is but one), the memory of the best one,
+    and the inverse answers for it and those asked for by name.
     """
 
     stems: Table
     heads: Table | None
     candidates: Table
+    named: Table | None
     groups: Table | None
     memory: Table
     answers: Sequence[tuple[Planned, Sequence[Answer]]]
@@ -46,6 +50,7 @@ class Tables:
             stems=stem_table(plan),
             heads=head_table(plan),
             candidates=candidate_table("plan-candidates", _title(plan), plan, plan.candidates, exact=True),
+            named=candidate_table("plan-named", NAMED, plan, named, exact=True) if named else None,
             groups=group_table(plan),
         )
 
@@ -54,6 +59,7 @@ class Tables:
         """The main one first."""
         return [
             self.candidates,
+            *([self.named] if self.named else []),
             *([self.groups] if self.groups else []),
             self.stems,
             *([self.heads] if self.heads else []),
@@ -73,11 +79,12 @@ def candidate_table(key: str, title: str, plan: Plan, chosen: Sequence[Planned],
     by.
     """
     best = {planned.candidates for planned in plan.best}
+    figures = shares_named(_figure_columns(plan.scenario, exact=exact), plan.scenario)
     rows = [{**_row(planned), "best": planned.candidates in best} for planned in chosen]
     return Table(
         key=key,
         title=title,
-        columns=[*_choice_columns(plan, exact=exact), *_figure_columns(plan.scenario, exact=exact)],
+        columns=[*_choice_columns(plan, exact=exact), *figures, *([BEST] if exact else [])],
         rows=rows,
         marked=lambda row: bool(row["best"]),
     )
