@@ -95,6 +95,36 @@ def test_a_right_counter_is_found_right_and_a_wrong_one_wrong(parts):
     assert list(parts.miscounts.judge(doubled, "built", truths)) == ["MACs 2x in all", "biases not counted"]
 
 
+def test_additions_and_omissions_are_listed_beside_miscounts(parts, capsys):
+    usual = next(counter for counter in parts.peers.COUNTERS if counter.name == "FlopCounterMode")
+    layers = [layer for layer in count(parts.subjects.graph_of(parts.subjects.PUBLISHED)).layers if layer.cost.macs]
+    macs = {parts.miscounts.module_path(layer.name): layer.cost.macs for layer in layers}
+    norm = parts.miscounts.module_path("MobilenetV1/Conv2d_0/BatchNorm")
+    first = next(iter(macs))
+
+    def counter(name, per_mac, figures, outside=0):
+        total = sum(figures.values()) + outside
+        return replace(
+            usual, name=name, per_mac=per_mac, layers=lambda *_: dict(figures), total=lambda *_: float(total)
+        )
+
+    counters = [
+        counter("exact", 1, macs),
+        counter("adds", 1, {**macs, norm: 5}),
+        counter("omits", 2, {name: 2 * each for name, each in macs.items()}),
+        counter("wrong", 1, {**macs, first: 2 * macs[first]}),
+        counter("elsewhere", 1, macs, outside=7),
+    ]
+    parts.miscounts.print_layers(dict.fromkeys(counters, "cpu"))
+    _, _, told = capsys.readouterr().out.partition("Miscounted:\n")
+    assert "Miscounted:\n" + told == (
+        "Miscounted:\n  wrong: Conv2d right to 2x: MobilenetV1/Conv2d_0/convolution\n\n"
+        "Added, where ours is nothing:\n  adds: BatchNorm2d +5\n\n"
+        "Left out, where a total of operations has it:\n  omits: BiasAdd -154,650\n\n"
+        "In the total and in no layer:\n  elsewhere: +7\n"
+    )
+
+
 def test_a_missing_and_a_failing_counter_are_named(parts, monkeypatch):
     def fail(module, images):
         raise ValueError("no such layer\nmore")

@@ -42,14 +42,21 @@ def print_totals(devices: Devices) -> None:
 # ---- the published candidate, layer by layer
 
 
+MISCOUNTED, ADDED = "Miscounted", "Added, where ours is nothing"
+OMITTED = "Left out, where a total of operations has it"
+OUTSIDE = "In the total and in no layer"
+FAILED = "Failed"
+
+
 def print_layers(devices: Devices) -> None:
-    """Every kind of layer of the published candidate as each counter sees it, and those that it miscounts by name."""
+    """Every kind of layer of the published candidate as each counter sees it, and all that puts its total off."""
     kinds: dict[str, list[Layer]] = {}
     for layer in count(graph_of(PUBLISHED)).layers:
         if not isinstance(layer.node.op, ops.Input):
             kinds.setdefault(kind_of(layer), []).append(layer)
     print("\nIts layers by kind: their figure over ours; where ours is nothing, what they add\n")
-    rows, notes = [], []
+    rows = []
+    notes: dict[str, list[str]] = {MISCOUNTED: [], ADDED: [], OMITTED: [], OUTSIDE: [], FAILED: []}
     for counter in devices:
         if counter.layers is None:
             rows.append((counter.name, *("no figures" for _ in kinds)))
@@ -57,17 +64,37 @@ def print_layers(devices: Devices) -> None:
         found, failed = attempt(lambda counter=counter: counter.layers(*built(PUBLISHED, DEVICE)))
         if found is None:
             rows.append((counter.name, *("failed" for _ in kinds)))
-            notes.append(f"{counter.name}: failed: {failed}")
+            notes[FAILED].append(f"{counter.name}: {failed}")
             continue
         pairs = {kind: compared(counter, layers, found) for kind, layers in kinds.items()}
         rows.append((counter.name, *(cell(kind, both) for kind, both in pairs.items())))
-        for kind, both in pairs.items():
-            wrong = [layer.name for layer, (a, b) in zip(kinds[kind], both, strict=True) if a and a != b]
-            if wrong and cell(kind, both) != LEFT_OUT:
-                names = f"all {len(wrong)}" if len(wrong) == len(both) > 2 else ", ".join(wrong)
-                notes.append(f"{counter.name}: {kind} {cell(kind, both)}: {names}")
+        for heading, line in deviations(counter, kinds, pairs):
+            notes[heading].append(f"{counter.name}: {line}")
     table(("counter", *(f"{len(layers)} {kind}" for kind, layers in kinds.items())), rows)
-    print("\nMiscounted:", *(notes or ["none"]), sep="\n  ")
+    for heading, lines in notes.items():
+        if lines or heading not in (OUTSIDE, FAILED):
+            print(f"\n{heading}:", *(lines or ["none"]), sep="\n  ")
+
+
+def deviations(
+    counter: Counter, kinds: Mapping[str, Sequence[Layer]], pairs: Mapping[str, Sequence[tuple[int, float]]]
+) -> Iterator[tuple[str, str]]:
+    """All that puts a counter's total off, each with the heading that it belongs under."""
+    for kind, both in pairs.items():
+        ours, theirs = (sum(column) for column in zip(*both, strict=True))
+        wrong = [layer.name for layer, (a, b) in zip(kinds[kind], both, strict=True) if a and a != b]
+        if not ours and theirs:
+            yield ADDED, f"{kind} {theirs:+,.0f}"
+        elif cell(kind, both) == LEFT_OUT:
+            if counter.per_mac != 1:
+                yield OMITTED, f"{kind} {-ours:+,.0f}"
+        elif wrong:
+            names = f"all {len(wrong)}" if len(wrong) == len(both) > 2 else ", ".join(wrong)
+            yield MISCOUNTED, f"{kind} {cell(kind, both)}: {names}"
+    total, _ = attempt(lambda: counter.total(*built(PUBLISHED, DEVICE)))
+    rest = 0 if total is None else total - sum(theirs for both in pairs.values() for _, theirs in both)
+    if rest:
+        yield OUTSIDE, f"{rest:+,.0f}"
 
 
 LEFT_OUT = "left out"
