@@ -10,10 +10,12 @@ def main() -> None:
     # for pydantic plug-ins in every installed package, would take a fifth of it.
     gc.set_threshold(100_000, 50, 50)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    from budgetnet.cli import run
-
     try:
+        from budgetnet.cli import run
+
         run()
+    except KeyboardInterrupt:  # while the commands were being loaded
+        raise SystemExit(130) from None
     finally:
         gc.freeze()  # the process ends: what is left need not be searched for garbage first
 

@@ -73,7 +73,7 @@ def classes(value: Any) -> int | str | tuple[str, ...]:
 
 def is_label(name: str) -> bool:
     """Whether a text can stand for something in tables and plots: 1 to 64 characters on a line, no blanks around."""
-    return bool(LABEL.fullmatch(name))
+    return bool(LABEL.fullmatch(name)) and name.isprintable()
 
 
 def _class_names(names: list[Any] | tuple[Any, ...]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from budgetnet import heads, networks
 from budgetnet.count import Cost, count
 from budgetnet.errors import BudgetnetError
 from budgetnet.grid import Block, Grid, blocks, count_block, count_each
-from budgetnet.networks import Candidate, family
+from budgetnet.networks import Candidate, family, mobilenet_fcn
 from budgetnet.parameters import Parameter, Value
 from budgetnet.space import complete_space
 
@@ -42,9 +42,9 @@ def random_candidates(number: int, seed: int) -> list[Candidate]:
     return found
 
 
-def test_ten_thousand_random_candidates_count_as_they_do_one_by_one() -> None:
+def test_listed_candidates_count_as_they_do_one_by_one() -> None:
     chance = random.Random(7)
-    asked = random_candidates(10_000, seed=3)
+    asked = random_candidates(1_000, seed=3)
     sizes = [(chance.randint(32, 700), chance.randint(32, 1300)) for _ in asked]
     classes = [chance.randint(2, 254) for _ in asked]
     together = count_each(asked, sizes=sizes, classes=classes)
@@ -54,6 +54,28 @@ def test_ten_thousand_random_candidates_count_as_they_do_one_by_one() -> None:
         assert {name: int(getattr(together, name)[index]) for name in FIGURES} == {
             name: getattr(alone, name) for name in FIGURES
         }, candidate.label
+
+
+def test_ten_thousand_random_candidates_of_a_grid_count_as_they_do_one_by_one() -> None:
+    """Out of 14 blocks of more than a million networks each, at odd sizes and class counts."""
+    chance = random.Random(11)
+    space: dict[str, tuple[Value, ...]] = {
+        "depth_multiplier": tuple(number / 97 for number in range(3, 200)),
+        "final_endpoint": mobilenet_fcn.ENDPOINTS,
+        "classifier_kernel": tuple(range(1, 60, 3)),
+        "classifier_depth": tuple(range(1, 2000, 53)),
+    }
+    sizes, classes = ((97, 131), (320, 480), (641, 963)), (2, 7, 33)
+    several = blocks("mobilenet-fcn", space)
+    for block in several:
+        grid = count_block(block, sizes=sizes, classes=classes)
+        counted = {name: grid.full(getattr(grid.count.total, name)) for name in FIGURES}
+        for _ in range(10_000 // len(several) + 1):
+            index, at_size, at_classes = chance.randrange(len(block)), chance.randrange(3), chance.randrange(3)
+            height, width = sizes[at_size]
+            alone = count(block.candidate(index).graph(classes=classes[at_classes], height=height, width=width)).total
+            place = (*np.unravel_index(index, block.shape), at_size, at_classes)
+            assert {name: counted[name][place] for name in FIGURES} == {name: getattr(alone, name) for name in FIGURES}
 
 
 @st.composite

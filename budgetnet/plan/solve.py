@@ -16,7 +16,7 @@ from budgetnet import units
 from budgetnet.cameras import FASTEST, LARGEST_SIDE, MOST_CAMERAS, SMALLEST_SIDE, Group
 from budgetnet.errors import BudgetnetError, shorten
 from budgetnet.networks import Candidate, family
-from budgetnet.parameters import Parameter, Value
+from budgetnet.parameters import Parameter, Value, written
 from budgetnet.plan.demand import Demand, Figures, Planned, figures
 from budgetnet.rules import SMALLEST
 from budgetnet.scenario import Scenario
@@ -309,24 +309,20 @@ def _parameter(planned: Planned, network: int, parameter: Parameter) -> _Ladder:
         value: Value = float(exact) if parameter.kind is float else int(exact)
         changed = list(planned.candidates)
         changed[network] = Candidate.of(candidate.network, {**candidate.parameters, parameter.name: value})
-        return Step(value=value, text=_word(value), planned=demand.measure(changed))
+        return Step(value=value, text=written(value), planned=demand.measure(changed))
 
     name = parameter.name
     return _Ladder(
         question=name,
         subject=scenario.networks[network].name if len(planned.candidates) > 1 else "",
-        now=_word(candidate.parameters[name]),
+        now=written(candidate.parameters[name]),
         first=0,
         last=floor((Fraction(str(parameter.maximum)) - start) / step),
         here=(Fraction(str(candidate.parameters[name])) - start) / step,
-        as_it_is=Step(value=candidate.parameters[name], text=_word(candidate.parameters[name]), planned=planned),
+        as_it_is=Step(value=candidate.parameters[name], text=written(candidate.parameters[name]), planned=planned),
         end=f"{name} must be {parameter.maximum:g} or less",
         at=at,
     )
-
-
-def _word(value: Value) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _smallest_budget(planned: Planned) -> Answer:
