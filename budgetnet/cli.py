@@ -44,9 +44,7 @@ ScenarioArgument = Annotated[
         metavar="SCENARIO", help="A scenario file, or a built-in one: demo, parking, urban, rural, surround."
     ),
 ]
-FormatOption = Annotated[
-    Format, typer.Option("--format", help="How to print it. csv and json hold every row, exactly.")
-]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print it. csv and json hold exact numbers.")]
 OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FOLDER", help="Where the files go.", show_default="reports/<scenario>"),
@@ -122,7 +120,8 @@ def plan(
         typer.Option(
             metavar="WORDS",
             help="A candidate to answer for by name: 'depth_multiplier=0.5 classifier_depth=256', or its label as "
-            "plans print it; with several networks 'shared: ...; front: ...'. May be given again.",
+            "plans print it; with several networks 'shared: ...; front: ...'. Parameters left out take their defaults, "
+            "those of `budgetnet ops`. May be given again.",
         ),
     ] = None,
     solve: Annotated[
@@ -144,6 +143,7 @@ def plan(
             "all of them.",
         ),
     ] = False,
+    no_files: Annotated[bool, typer.Option("--no-files", help="Print only, write no reports.")] = False,
 ) -> None:
     """Count every candidate of a scenario: which fit the budget, with what headroom, and how far each figure can go.
 
@@ -154,9 +154,20 @@ def plan(
     from budgetnet.planning import run_plan
 
     _refuse_together({"--all": every, "--solve": solve is not None, "--against": against is not None})
-    done = run_plan(scenario, folder=output, candidates=candidate or (), question=solve, against=against, every=every)
+    done = run_plan(
+        scenario,
+        folder=output,
+        candidates=candidate or (),
+        question=solve,
+        against=against,
+        every=every,
+        write=not no_files,
+    )
     _show(done.shown, format)
-    typer.echo(f"Written: {printable(', '.join(map(str, done.written)))}", err=True)
+    if done.left_out:
+        typer.echo(f"Listed are those nearest to the limits; {done.left_out:,} more were counted.", err=True)
+    if done.written:
+        typer.echo(f"Written: {printable(', '.join(map(str, done.written)))}", err=True)
     if check and done.obstacle:
         typer.echo(f"Check failed: {printable(done.obstacle)}", err=True)
         raise typer.Exit(1)

@@ -1,6 +1,6 @@
 """A whole plan as the command line runs it: scenario, plan, questions and comparison put together, reports written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -27,6 +27,7 @@ FILES = (
     "plan-stem.csv",
     "plan-head.csv",
     "plan-memory.csv",
+    "plan-named.csv",
     "plan-answers.csv",
     "plan-against.md",
     "plan-against.csv",
@@ -37,10 +38,13 @@ FILES = (
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What goes to the screen, what was written, and why what was asked for does not fit; None where it does."""
+    """What goes to the screen, what was written, how many candidates are counted but listed nowhere, and why what was
+    asked for does not fit; None where it does.
+    """
 
     shown: Report
     written: Sequence[Path]
+    left_out: int
     obstacle: str | None
 
 
@@ -52,8 +56,9 @@ def run_plan(
     question: str | None = None,
     against: str | None = None,
     every: bool = False,
+    write: bool = True,
 ) -> Outcome:
-    """Plans the scenario `source` and writes its reports into `folder` (`reports/<scenario>`).
+    """Plans the scenario `source` and writes its reports into `folder` (`reports/<scenario>`), unless `write` is off.
 
     The screen gets the plan (all of it with `every`), the answers to `question`, or what the change from the scenario
     `against` costs. `candidates` are words that name choices of networks. Raises BudgetnetError.
@@ -67,24 +72,30 @@ def run_plan(
     plan = make_plan(scenario)
     tables = Tables.of(plan, named)
     complete = plan_report.report(plan, tables=tables, named=named)
-    contents = formats.files(complete, *FORMATS)
+    contents = formats.files(complete, *FORMATS) if write else {}
     if before is not None:
         from budgetnet.plan import versus, versus_report
 
         shown = versus_report.report(versus.Versus(before=before, after=plan, named=named))
-        contents |= formats.files(shown, "markdown", "csv")
+        contents |= formats.files(shown, "markdown", "csv") if write else {}
     elif question is not None:
         shown = solve_report.report(plan, question, named)
     else:
         rows = None if every else plan_report.SHORT
         verdict = complete.blocks[0]  # on the screen the end is what stays in view
         shown = replace(complete, blocks=[*plan_report.blocks_of(plan, tables, named, rows), verdict])
-    target = folder or Path("reports") / scenario.name
-    written = files.write_all(target, contents)
+    written = _write(folder or Path("reports") / scenario.name, contents) if write else []
+    return Outcome(
+        shown=shown, written=written, left_out=plan.total - len(plan.candidates), obstacle=_obstacle(plan, named)
+    )
+
+
+def _write(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
+    written = files.write_all(folder, contents)
     for name in FILES:
         if name not in contents:
-            files.remove(target / name)
-    return Outcome(shown=shown, written=written, obstacle=_obstacle(plan, named))
+            files.remove(folder / name)
+    return written
 
 
 def _obstacle(plan: Plan, named: Sequence[Planned]) -> str | None:

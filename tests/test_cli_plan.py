@@ -226,3 +226,20 @@ def test_full_disk_is_told_and_leaves_nothing(shell: Shell, monkeypatch: pytest.
         "Error: reports/parking/plan.md: must be a file that can be written, but got No space left on device"
     )
     assert shell.files() == []
+
+
+def test_no_files(shell: Shell) -> None:
+    done = shell("plan", "urban", "--no-files", "--check", "--format", "json")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out)["fitting"] == 54
+    assert shell("plan", "urban", "--against", "parking", "--no-files").err == ""
+    assert shell.files() == []
+
+
+def test_candidates_that_are_listed_nowhere_are_told(shell: Shell) -> None:
+    Path("large.yaml").write_text(
+        PARKING + "search_space: {classifier_depth: {from: 1, to: 2000, step: 1}, classifier_kernel: 3}\n"
+    )
+    done = shell("plan", "large.yaml", "--format", "csv", "--no-files")
+    assert done.err == "Listed are those nearest to the limits; 6,000 more were counted.\n"
+    assert len(done.out.splitlines()) == 10_001

@@ -57,7 +57,7 @@ def test_whatever_a_plan_writes_it_may_write(tmp_path: Path) -> None:
     """Else the next plan would leave it there."""
     groups = tmp_path / "groups.yaml"
     groups.write_text(LARGE[: LARGE.index("search_space")].replace("4", "[{name: front}, {name: side, count: 3}]", 1))
-    written = run_plan(str(groups), folder=tmp_path / "out", against="parking").written
+    written = run_plan(str(groups), folder=tmp_path / "out", against="parking", candidates=["head=fcn"]).written
     assert {path.name for path in written} == set(FILES)
 
 
