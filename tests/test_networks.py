@@ -2,7 +2,6 @@
 built.
 """
 
-import dataclasses
 from types import SimpleNamespace
 
 import pytest
@@ -14,9 +13,7 @@ from budgetnet.build import build
 from budgetnet.errors import BudgetnetError
 from budgetnet.graph import GraphError
 from budgetnet.grid import blocks
-from budgetnet.networks import Candidate, family, mobilenet_fcn
-from budgetnet.ops import Conv2d, Resize
-from budgetnet.parameters import Parameter
+from budgetnet.networks import Candidate, family
 from budgetnet.space import complete_space
 from budgetnet.verify import verify_candidate
 
@@ -108,30 +105,6 @@ def test_an_unknown_network_and_head_are_refused_with_the_known_ones():
 def test_images_below_32_pixels_are_refused():
     with pytest.raises(BudgetnetError, match="width: must be 32 or more, but got 31"):
         Candidate.of("mobilenet-fcn", {}).graph(classes=2, height=32, width=31)
-
-
-@pytest.fixture
-def another_head(monkeypatch):
-    """A head with a parameter of its own, as a file that somebody adds would be."""
-    extra = Parameter(
-        name="extra_kernel", kind=int, default=1, space=(1, 3), minimum=1, maximum=9, part="head", help="a kernel"
-    )
-
-    def add(g, stem, *, classes, extra_kernel):
-        x = g.add("extra/convolution", Conv2d(channels=classes, kernel=extra_kernel), stem.features)
-        return g.add("extra/resize", Resize(), x, stem.image)
-
-    wide = SimpleNamespace(__doc__="Another head.", PARAMETERS=(extra,), add=add)
-    known = heads.head
-    monkeypatch.setattr(heads, "head", lambda name: wide if name == "wide" else known(name))
-    monkeypatch.setattr(heads, "names", lambda: ["fcn", "wide"])
-    parameters = tuple(
-        dataclasses.replace(p, choices=("fcn", "wide")) if p.name == "head" else p for p in mobilenet_fcn.PARAMETERS
-    )
-    monkeypatch.setattr(mobilenet_fcn, "PARAMETERS", parameters)
-    family.cache_clear()
-    yield
-    family.cache_clear()
 
 
 @pytest.mark.usefixtures("another_head")

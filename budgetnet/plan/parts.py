@@ -1,7 +1,7 @@
 """What stems and heads cost on their own: two tables of a plan."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 from typing import Any, Final, final
@@ -21,6 +21,11 @@ from budgetnet.scenario import Scenario
 
 CLASS_COUNTS: Final = (2, 7, 11, 19)
 """For which heads are counted besides the scenario's own: road or not, the published scenarios, CamVid, Cityscapes."""
+
+MOST_CELLS: Final = 4 * LISTED
+"""Of how many figures the table of heads may consist."""
+
+STEMS: Final = "Stem: operations per image"
 
 CLASSES = Column(key="classes", heading="classes")
 
@@ -64,35 +69,71 @@ def _place_columns(places: Sequence[_Place]) -> list[Column]:
     return columns
 
 
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stem:
+    """One stem at its place: where it stands in its block, what it costs, and its share of what there is."""
+
+    place: _Place
+    block: Block
+    index: int
+    cost: Cost
+    share: float
+
+    def row(self, rate: Fraction) -> Row:
+        """The row of a table; `rate` is images per second, contention included."""
+        parameters = self.block.candidate(self.index).parameters
+        return {
+            **self.place.row,
+            **{name: parameters[name] for name in _part(self.place.choice, "stem")},
+            "macs": self.cost.macs,
+            "ops": self.cost.ops,
+            "params": self.cost.params,
+            "required_gops": float(self.cost.ops * rate / units.GIGA),
+            "utilisation": self.share,
+        }
+
+
 def stem_table(plan: Plan) -> Table:
-    """What the stem alone costs, for every combination of its parameters."""
+    """What the stem alone costs, for every combination of its parameters; of more than `LISTED` those nearest to the
+    limit.
+    """
     scenario, places = plan.scenario, _places(plan.scenario)
-    rows: list[dict[str, Any]] = []
-    for place in places:
-        rate = sum(scenario.groups[number].images_per_second for number in place.groups)
-        for parameters, cost in _stems(place, scenario.class_count):
-            required = cost.ops * rate * _contention(scenario)
-            rows.append(
-                {
-                    **place.row,
-                    **parameters,
-                    "macs": cost.macs,
-                    "ops": cost.ops,
-                    "params": cost.params,
-                    "required_gops": float(required / units.GIGA),
-                    "utilisation": float(required / scenario.available),
-                }
-            )
+    rates = {_where(place.row): _rate(place, scenario) for place in places}
+    stems = [stem for place in places for stem in _stems(place, scenario)]
+    listed = nearest([stem.share for stem in stems], LISTED)
     names = list(dict.fromkeys(name for place in places for name in _part(place.choice, "stem")))
     formulas = {_where(place.row): required_gops(dict.fromkeys(place.groups, "ops")) for place in places}
     required = gops(lambda row: formulas[_where(row)])
     columns = [*_place_columns(places), *parameter_columns(scenario, names), *COST_COLUMNS, required]
-    columns += shares_named([SHARE], scenario)
-    return Table(key="plan-stem", title="Stem: operations per image", columns=columns, rows=rows)
+    some = f"; the {len(listed):,} of {len(stems):,} nearest to the limit" if len(listed) < len(stems) else ""
+    return Table(
+        key="plan-stem",
+        title=f"{STEMS}{some}",
+        columns=[*columns, *shares_named([SHARE], scenario)],
+        rows=[stems[index].row(rates[_where(stems[index].place.row)]) for index in listed],
+    )
 
 
-def _stems(place: _Place, classes: int) -> Iterator[tuple[dict[str, Value], Cost]]:
+def nearest(shares: Sequence[float], most: int) -> list[int]:
+    """Which of these shares are nearest to 1, in the order of the list: a third of them above it, more or fewer where
+    there are not enough of the others.
+    """
+    order = sorted(range(len(shares)), key=shares.__getitem__)
+    fitting = sum(share <= 1 for share in shares)
+    over = min(len(order) - fitting, max(most // 3, most - fitting))
+    return sorted(order[max(0, fitting + over - most) : fitting + over])
+
+
+def _rate(place: _Place, scenario: Scenario) -> Fraction:
+    """Images per second of the groups at a place, contention included."""
+    images = sum((scenario.groups[number].images_per_second for number in place.groups), Fraction(0))
+    return images * _contention(scenario)
+
+
+def _stems(place: _Place, scenario: Scenario) -> Iterator[_Stem]:
     names = _part(place.choice, "stem")
+    share = _rate(place, scenario) / scenario.available
     seen = set()
     for block in blocks(place.choice.family, place.choice.search_space):
         words = tuple((name, value) for name, value in block.words.items() if name in names)
@@ -101,36 +142,25 @@ def _stems(place: _Place, classes: int) -> Iterator[tuple[dict[str, Value], Cost
         seen.add(words)
         axes = {name: values if name in names else values[:1] for name, values in block.axes.items()}
         stems = Block(network=block.network, words=block.words, axes=axes)
-        costs = part_costs(stems, "stem", sizes=[place.size], classes=[classes])
+        costs = part_costs(stems, "stem", sizes=[place.size], classes=[scenario.class_count])
         for index, cost in enumerate(costs):
-            parameters = stems.candidate(index).parameters
-            yield {name: parameters[name] for name in names}, cost
+            yield _Stem(place=place, block=stems, index=index, cost=cost, share=float(cost.ops * share))
 
 
 def head_table(plan: Plan) -> Table | None:
     """What the head alone costs: a row for each head (with the stem's other choices, and each class count), a column
-    for each value of the stem's first number. None where that would be more than `LISTED` rows.
+    for each value of the stem's first number. None where that would be more than `MOST_CELLS` figures.
     """
     classes = sorted({plan.scenario.class_count, *CLASS_COUNTS})
     places = _places(plan.scenario)
     across = {place.choice.name: _across(place.choice) for place in places}
     wide = sorted({value for place in places for value in place.choice.space[across[place.choice.name]]}, key=_order)
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    number = sum(
-        len(block) for place in places for block in blocks(place.choice.family, place.choice.search_space)
-    ) * len(classes)
-    if number > LISTED * len(wide):
+    if len(wide) * sum(map(_heads, places)) * len(classes) > MOST_CELLS:
         return None
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for place in places:
-        name = across[place.choice.name]
-        for block in blocks(place.choice.family, place.choice.search_space):
-            costs = part_costs(block, "head", sizes=[place.size], classes=classes)
-            for (index, count), cost in zip(product(range(len(block)), classes), costs, strict=True):
-                others = block.candidate(index).parameters
-                value = others.pop(name)
-                key = (*place.row.values(), *others.items(), count)
-                row = rows.setdefault(key, {**place.row, **others, "classes": count})
-                row[f"ops_at_{value}"] = cost.ops
+        for key, row in _head_rows(place, classes):
+            rows.setdefault(key, {}).update(row)
     names = {name: None for place in places for name in place.choice.space if name != across[place.choice.name]}
     shown = [name for name in names if len({row.get(name) for row in rows.values()}) > 1]
     (heading, *_) = dict.fromkeys(across.values())
@@ -148,27 +178,22 @@ def head_table(plan: Plan) -> Table | None:
     )
 
 
-def own_classes(table: Table, scenario: Scenario) -> Table:
-    """The head table for the scenario's class count only."""
-    return replace(
-        table,
-        columns=[column for column in table.columns if column is not CLASSES],
-        rows=[row for row in table.rows if row["classes"] == scenario.class_count],
-    )
+def _heads(place: _Place) -> int:
+    """How many heads there are at a place, each with the stem's other choices."""
+    choice = place.choice
+    return sum(map(len, blocks(choice.family, choice.search_space))) // len(choice.space[_across(choice)])
 
 
-def in_mega(table: Table) -> Table:
-    """The same in mega-operations, which people read more easily."""
-    return replace(
-        table,
-        title=table.title.replace("operations", "mega-operations"),
-        columns=[
-            replace(column, heading=column.heading.replace("operations", "MOP"), show=units.mega)
-            if column.key.startswith("ops")
-            else column
-            for column in table.columns
-        ],
-    )
+def _head_rows(place: _Place, classes: Sequence[int]) -> Iterator[tuple[tuple[Any, ...], Row]]:
+    """A figure of a row at a time, with what tells its row from the others."""
+    name = _across(place.choice)
+    for block in blocks(place.choice.family, place.choice.search_space):
+        costs = part_costs(block, "head", sizes=[place.size], classes=classes)
+        for (index, count), cost in zip(product(range(len(block)), classes), costs, strict=True):
+            others = block.candidate(index).parameters
+            value = others.pop(name)
+            key = (*place.row.values(), *others.items(), count)
+            yield key, {**place.row, **others, "classes": count, f"ops_at_{value}": cost.ops}
 
 
 def _across(choice: NetworkChoice) -> str:

@@ -3,21 +3,17 @@
 from collections.abc import Sequence
 
 from budgetnet import units
-from budgetnet.plan import Plan
+from budgetnet.plan import Plan, people
 from budgetnet.plan.answers import answer_table, records
 from budgetnet.plan.demand import Planned
 from budgetnet.plan.inputs import inputs
-from budgetnet.plan.parts import in_mega, own_classes
-from budgetnet.plan.tables import NAMED, Tables, candidate_table
+from budgetnet.plan.people import LONG, SHORT
+from budgetnet.plan.tables import NAMED, Tables
 from budgetnet.platforms import load as load_platform
 from budgetnet.report import Block, Report, Table, Text
 from budgetnet.scenario import Scenario
 
-SHORT = 8
-"""How many candidates the short table shows of those that fit, and half as many of those that do not."""
-
-LONG = 400
-"""How many the long one shows of those that fit, and half as many of those that do not. CSV holds all."""
+__all__ = ["LONG", "SHORT", "blocks_of", "fate", "report"]
 
 
 def report(
@@ -47,18 +43,15 @@ def report(
 def blocks_of(plan: Plan, full: Tables, named: Sequence[Planned], rows: int | None) -> list[Block]:
     """What people read, see `report`."""
     shown = plan.candidates if rows is None else _nearest(plan, rows)
-    heads = full.heads
-    if heads and rows is not None and rows < LONG:
-        heads = own_classes(heads, plan.scenario)
     blocks: list[Block] = [Text(text=line) for line in _about(plan)]
-    blocks += [in_mega(full.groups)] if full.groups else []
-    blocks += [full.stems, *([in_mega(heads)] if heads else [])]
-    blocks.append(candidate_table("plan-candidates", _title(plan, len(shown)), plan, shown))
+    blocks += [people.in_mega(full.groups)] if full.groups else []
+    blocks += [people.stems(full.stems, rows), people.heads(full.heads, plan.scenario, rows)]
+    blocks.append(people.candidates("plan-candidates", _title(plan, len(shown)), plan, shown, rows))
     if plan.best:
         blocks.append(_best(plan, rows))
-    blocks.append(full.memory)
+    blocks.append(full.memory if people.on_paper(rows) else people.narrow(full.memory, "activation_mb:"))
     if named:
-        blocks.append(candidate_table("plan-named", NAMED, plan, named))
+        blocks.append(people.candidates("plan-named", NAMED, plan, named, rows))
     blocks += (answer_table(planned, found) for planned, found in full.answers)
     blocks += (Text(text=fate(planned)) for planned in named)
     return blocks
@@ -87,7 +80,7 @@ def _best(plan: Plan, rows: int | None) -> Table:
     hidden = len(plan.best) - len(shown)
     more = f"; {hidden:,} more" if hidden else ""
     title = f"Best candidates that fit (none that fits is as large in every parameter{more})"
-    return candidate_table("plan-best", title, plan, shown)
+    return people.candidates("plan-best", title, plan, shown, rows)
 
 
 def _nearest(plan: Plan, rows: int) -> list[Planned]:

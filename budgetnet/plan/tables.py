@@ -93,6 +93,7 @@ def candidate_table(key: str, title: str, plan: Plan, chosen: Sequence[Planned],
 def _row(planned: Planned) -> dict[str, Any]:
     scenario = planned.demand.scenario
     row: dict[str, Any] = dict(planned.candidate.parameters) if len(scenario.networks) == 1 else {}
+    row["label"] = planned.label
     for choice, candidate in zip(scenario.networks, planned.candidates, strict=True):
         row[f"label:{choice.name}"] = candidate.label
         row |= {f"{choice.name}.{name}": value for name, value in candidate.parameters.items()}
