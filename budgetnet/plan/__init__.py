@@ -65,8 +65,7 @@ class Plan:
         largest = self.candidates[0]
         return (
             f"{self.fit:,} of {self.total:,} candidates fit {asked(self.scenario)}. The largest is {largest.label} "
-            f"with {units.gops(largest.required_gops)} GOPS, {units.percent(largest.utilisation)} % of the "
-            f"{'budget' if not self.scenario.reserve else 'available'}."
+            f"with {units.gops(largest.required_gops)} GOPS, {share(largest)}."
         )
 
     def _impossible(self) -> str:
@@ -222,6 +221,12 @@ def maximal(fits: Sequence[bool], shape: Sequence[int]) -> list[bool]:
 def measure(scenario: Scenario, *candidates: Candidate) -> Planned:
     """What a choice costs in a scenario, one candidate for each of its networks, and whether it fits."""
     return Demand(scenario).measure(candidates)
+
+
+def share(planned: Planned) -> str:
+    """`97.7 % of the budget`; with a reserve `97.7 % of what is available`."""
+    whole = "what is available" if planned.demand.scenario.reserve else "the budget"
+    return f"{units.percent(planned.utilisation)} % of {whole}"
 
 
 def need(planned: Planned, limit: Limit) -> str:

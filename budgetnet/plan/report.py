@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from budgetnet import units
-from budgetnet.plan import Plan, people
+from budgetnet.plan import Plan, people, share
 from budgetnet.plan.answers import answer_table, records
 from budgetnet.plan.demand import Planned
 from budgetnet.plan.inputs import inputs
@@ -59,9 +59,7 @@ def blocks_of(plan: Plan, full: Tables, named: Sequence[Planned], rows: int | No
 
 def fate(planned: Planned) -> str:
     """Whether a choice that was named fits, and what stands in its way."""
-    of = "of what is available" if planned.demand.scenario.reserve else "of the budget"
-    share = f"{units.percent(planned.utilisation)} % {of}"
-    needs = f"{planned.label} needs {units.gops(planned.required_gops)} GOPS, {share}"
+    needs = f"{planned.label} needs {units.gops(planned.required_gops)} GOPS, {share(planned)}"
     if planned.fits:
         return f"{needs}, and fits."
     return f"{needs}, and {planned.memory_mb:,.1f} MB: over {' and '.join(planned.broken)}."
