@@ -89,6 +89,13 @@ def test_the_verdict_says_what_was_reached_and_how_far_to_trust_it(tmp_path):
     assert "None reaches the wanted mean IoU of 0.99 in this short training." in report.blocks[0].text
 
 
+@pytest.mark.parametrize(("reserve", "heading"), [(0, "% of budget"), (0.1, "% of available")])
+def test_shares_are_named_after_what_they_are_shares_of(tmp_path, reserve, heading):
+    report, _ = made(go(tmp_path, formula, trials=2, made=plan(scenario(reserve=reserve))))
+    headings = {column.key: column.heading for column in report.tables[0].columns}
+    assert headings["utilisation"] == heading
+
+
 def test_the_verdict_says_when_training_did_no_better_than_guessing(tmp_path):
     report, _ = made(go(tmp_path, lambda candidate, run: result(candidate, iou=0.05), trials=2))
     assert "That is no better than guessing" in report.blocks[0].text

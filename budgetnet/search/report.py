@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from budgetnet import units
-from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, UTILISATION, parameter_columns, word
+from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, UTILISATION, parameter_columns, shares_named, word
 from budgetnet.plan import measure
 from budgetnet.report import Block, Column, Picture, Report, Table, Text
 from budgetnet.results import Result, Scores
@@ -193,7 +193,8 @@ def _row(summary: Summary, trial: Trial) -> dict[str, Any]:
 
 def _trial_table(key: str, title: str, summary: Summary, trials: Sequence[Trial], *, exact: bool = False) -> Table:
     rows = [_row(summary, trial) for trial in trials]
-    columns = [Column(key="trial", heading="trial"), *_parameter_columns(summary, every=exact), *SCORE_COLUMNS]
+    columns = [Column(key="trial", heading="trial"), *_parameter_columns(summary, every=exact)]
+    columns += shares_named(SCORE_COLUMNS, summary.plan.scenario)
     if exact:
         columns += EXACT_COLUMNS
         columns += [Column(key=f"iou_{name}", heading=f"IoU {name}", show=_three) for name in summary.guess.iou]
