@@ -29,7 +29,7 @@ Window: TypeAlias = Callable[[int], int]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """`pixels` of the image, each way, that one output sees; `stride` pixels from an output to the next.
+    """`pixels` of the image on a side that one output sees; `stride` pixels from an output to the next.
 
     A resize to other proportions differs by side: both figures are then those of the side where they are larger.
     """
