@@ -6,7 +6,7 @@ from budgetnet.networks import family
 from budgetnet.parameters import Value
 
 LARGEST = 10_000_000
-"""More candidates than this are refused: counted together they take a few seconds and a gigabyte of memory."""
+"""More candidates than this are refused: counted together they take some seconds and up to two gigabytes of memory."""
 
 Space = Mapping[str, Sequence[Value]]
 
