@@ -3,16 +3,24 @@
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from budgetnet import ops_report, units
+from budgetnet.formats.table import least_width
 from budgetnet.networks import Candidate
 from budgetnet.report import Column, Report, Table, Text
 from budgetnet.summary import MOST, Seen, Summary, summarise
 from budgetnet.units import PRECISIONS, Precision
 
 KIND = Column(key="kind", heading="kind", right=False)
-NARROW = {"params": Column(key="params", heading="params")}
+SCREEN = 120
+"""Characters that a table on the screen has at most."""
+
+NARROW = {
+    "macs": Column(key="macs", heading="M MACs", show=units.mega),
+    "params": Column(key="params", heading="params"),
+}
 MEGA_OPS = Column(key="ops", heading="MOP", show=units.mega)
 SHARE = Column(key="share", heading="% of operations", show=units.percent)
 SIGHT = (
@@ -78,16 +86,19 @@ def _added(each: Seen) -> dict[str, Any]:
 
 
 def _shown(table: Table, summary: Summary) -> Table:
-    """The table for people, with what each layer sees; MACs, half the operations, make room for it."""
-    name, output, *figures = (NARROW.get(column.key, column) for column in table.columns if column.key != "macs")
+    """The table for people, with what each layer sees. MACs, half the operations, make room where the widest images
+    would lead it over the edge of the screen.
+    """
+    name, output, *figures = (NARROW.get(column.key, column) for column in table.columns)
     sight = {each.layer.name: _added(each) for each in summary.layers}
-    return Table(
-        key=table.key,
-        title=table.title,
+    shown = replace(
+        table,
         columns=[name, output, *SIGHT, *figures],
         rows=[{**sight.get(row["name"], {}), **row} for row in table.rows],
-        marked=table.marked,
     )
+    if least_width(shown) <= SCREEN:
+        return shown
+    return replace(shown, columns=[column for column in shown.columns if column.key != "macs"])
 
 
 def _exact(table: Table, added: list[dict[str, Any]]) -> Table:

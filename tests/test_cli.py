@@ -104,7 +104,7 @@ def test_ops_summary_for_people(shell: Shell, format: str) -> None:
     assert (done.code, done.err) == (0, "")
     (row,) = [line for line in done.out.splitlines() if "conv1_pointwise/convolution" in line and "524,288" in line]
     assert re.findall(r"[\d,.]+", row.partition("convolution")[2]) == [
-        "1024", "10", "15", "507", "32", "157.3", "13.8", "524,288",
+        "1024", "10", "15", "507", "32", "78.6", "157.3", "13.8", "524,288",
     ]  # fmt: skip
     assert "12 of 33 layers make 80 % of the operations" in done.out
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from workbooks import as_text
 
-from budgetnet import formats, ops, summary_report
+from budgetnet import formats, ops, ops_report, summary_report
 from budgetnet.count import count
 from budgetnet.graph import Graph, GraphBuilder
 from budgetnet.memory import memory
@@ -150,6 +150,15 @@ def test_strides_below_one_pixel_are_told(monkeypatch: pytest.MonkeyPatch) -> No
     record = summary_report.report(PUBLISHED, classes=2, height=32, width=32).record
     assert [layer["stride"] for layer in record["layers"]] == [0.5, 1]
     assert [type(layer["stride"]) for layer in record["layers"]] == [float, int]
+
+
+def test_layer_table_adds_to_that_of_ops_and_takes_nothing_away() -> None:
+    candidate = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.5})
+    sizes = {"classes": 7, "height": 320, "width": 480}
+    plain, more = (each.report(candidate, **sizes) for each in (ops_report, summary_report))
+    (before,) = (block for block in plain.blocks if isinstance(block, Table))
+    after = next(block for block in more.blocks if isinstance(block, Table))
+    assert {column.key for column in before.columns} < {column.key for column in after.columns}
 
 
 @pytest.mark.parametrize("size", [32, 320, 8192])
