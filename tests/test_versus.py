@@ -220,3 +220,12 @@ def test_report_in_every_format(name: str) -> None:
         rows = [line.split() for line in lines if "─" not in line and "_pointwise" in line]
         assert len(rows) == len({each.candidates for each in held.notable()})
         assert {(len(row), row[-1] in ("yes", "no")) for row in rows} == {(len(rows[0]), True)}  # each on one line
+
+
+def test_memory_is_told_where_it_is_what_changes() -> None:
+    held = compared("parking", budget_mb=9, precision="fp16")
+    figures = {row["what"]: row for row in json.loads(formats.text(versus.report(held), "json"))["figures"]}
+    lightest = figures["MB of the one of the least memory"]
+    assert lightest["before"] == pytest.approx(held.before.lightest.memory_mb)
+    assert lightest["after"] == pytest.approx(held.after.lightest.memory_mb)
+    assert lightest["after"] < lightest["before"]

@@ -135,5 +135,12 @@ def _figures(plan: Plan) -> dict[str, Amount | None]:
         "candidates that fit": plan.fit,
         "GOPS of the largest that fits": most.required / units.GIGA if most else None,
         "parameters of the largest that fits": most.params if most else None,
+        "MB of the largest that fits": _megabytes(most) if most else None,
         "GOPS of the smallest": plan.smallest.required / units.GIGA,
+        "MB of the one of the least memory": _megabytes(plan.lightest),
     }
+
+
+def _megabytes(planned: Planned) -> Fraction:
+    """Weights and peak activations together."""
+    return Fraction(planned.weight_bytes + planned.peak_bytes, units.MEGA)
