@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from budgetnet import scenario_cli, terminal
+from budgetnet import data_cli, scenario_cli, terminal
 from budgetnet.errors import BudgetnetError, printable
 
 WIDTH = 120
@@ -24,6 +24,7 @@ app = typer.Typer(
     help="Hardware budget planner and architecture search for semantic segmentation in cars.",
 )
 app.add_typer(scenario_cli.app, name="scenario")
+app.add_typer(data_cli.app, name="data")
 screen = Console()
 if screen.width < WIDTH:
     screen.width = WIDTH

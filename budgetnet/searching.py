@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from budgetnet import files, formats, units
-from budgetnet.datasets import Dataset
-from budgetnet.datasets import load as load_dataset
+from budgetnet.data.reading import Dataset
+from budgetnet.data.reading import load as load_dataset
 from budgetnet.errors import BudgetnetError
 from budgetnet.formats.table import show
 from budgetnet.plan import LISTED, Plan

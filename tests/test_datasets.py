@@ -1,10 +1,13 @@
 """Data sets: every file keeps the contract; the reader of CamVid's layout names the file at fault."""
 
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import Mock, call
 
 import numpy as np
@@ -16,7 +19,9 @@ from PIL import Image
 from budgetnet import datasets
 from budgetnet.classes import IGNORE
 from budgetnet.classmaps import for_source
-from budgetnet.datasets import camvid, synthetic
+from budgetnet.data import reading
+from budgetnet.data.form import Form
+from budgetnet.datasets import Listing, Source, _files, camvid, synthetic
 from budgetnet.errors import BudgetnetError
 from budgetnet.plugins import load_module
 
@@ -53,8 +58,8 @@ def folder(tmp_path: Path) -> Path:
     return tiny_camvid(tmp_path)
 
 
-def load(folder: Path, classes=7, **size: int) -> datasets.Dataset:
-    return datasets.load(f"camvid:{folder}", classes=classes, **(SIZE | size))
+def load(folder: Path, classes=7, **size: int) -> reading.Dataset:
+    return reading.load(f"camvid:{folder}", classes=classes, **(SIZE | size))
 
 
 # --- every data set
@@ -69,9 +74,9 @@ def test_every_data_set_keeps_the_contract(name, tmp_path):
     spec = MAKERS.get(name, lambda root: name)(tmp_path)
     for class_map in maps:
         progress = Mock()
-        found = datasets.load(spec, classes=class_map.classes.name, **SIZE, progress=progress)
+        found = reading.load(spec, classes=class_map.classes.name, **SIZE, progress=progress)
         assert found.source == spec
-        assert found.classes == class_map.classes == datasets.class_list(spec, class_map.classes.names)
+        assert found.classes == class_map.classes == reading.class_list(spec, class_map.classes.names)
         total = len(found.train) + len(found.val)
         assert progress.call_args_list == [call(done, total) for done in range(1, total + 1)]
         for split in (found.train, found.val):
@@ -81,7 +86,7 @@ def test_every_data_set_keeps_the_contract(name, tmp_path):
             assert (split.labels.shape, split.labels.dtype) == ((count, 32, 48), np.uint8)
             assert split.images.flags.writeable, "torch takes writable arrays only"
             assert set(np.unique(split.labels)) <= {*found.classes.scored, IGNORE}
-        again = datasets.load(spec, classes=class_map.classes.name, **SIZE)
+        again = reading.load(spec, classes=class_map.classes.name, **SIZE)
         assert again.fingerprint == found.fingerprint
         assert len(found.fingerprint) == 16
 
@@ -90,8 +95,8 @@ def test_every_data_set_keeps_the_contract(name, tmp_path):
 def test_samples_are_the_same_whichever_is_read_first(name, tmp_path):
     module = load_module("budgetnet.datasets", name, "data set")
     argument = MAKERS.get(name, lambda root: name)(tmp_path).partition(":")[2]
-    forwards = [sample.read(32, 40) for sample in module.samples(argument, "val")[:2]]
-    backwards = [sample.read(32, 40) for sample in module.samples(argument, "val")[:2][::-1]][::-1]
+    forwards = [sample.read(32, 40) for sample in module.find(argument).splits["val"].samples[:2]]
+    backwards = [sample.read(32, 40) for sample in module.find(argument).splits["val"].samples[:2][::-1]][::-1]
     for (image, labels), (other_image, other_labels) in zip(forwards, backwards, strict=True):
         np.testing.assert_array_equal(image, other_image)
         np.testing.assert_array_equal(labels, other_labels)
@@ -100,7 +105,7 @@ def test_samples_are_the_same_whichever_is_read_first(name, tmp_path):
 
 def test_looking_at_class_lists_imports_nothing_heavy():
     code = (
-        "import sys; from budgetnet import datasets; datasets.class_list('synthetic', 7); "
+        "import sys; from budgetnet.data import reading; reading.class_list('synthetic', 7); "
         "print([name for name in ('torch', 'pandas', 'optuna') if name in sys.modules])"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -137,7 +142,7 @@ def test_a_count_that_fits_two_maps_is_an_error(folder, monkeypatch):
 @pytest.mark.parametrize("spec", ["cam", "", ":x", "camvid2:x", "_paint"])
 def test_an_unknown_data_set_is_an_error(spec):
     with pytest.raises(BudgetnetError, match=r"^data set must be one of the known ones, but got "):
-        datasets.load(spec, classes=7, **SIZE)
+        reading.load(spec, classes=7, **SIZE)
 
 
 @pytest.mark.parametrize("size", [{"height": 31}, {"width": 0}, {"width": -480}, {"height": 16385}])
@@ -151,10 +156,10 @@ def test_what_does_not_fit_in_memory_is_an_error(monkeypatch):
     def refuse(*_):
         raise MemoryError
 
-    monkeypatch.setattr(datasets.np, "empty", refuse)
+    monkeypatch.setattr(reading.np, "empty", refuse)
     message = r"^a split must fit in memory, but 256 images of 16384 x 16384 need 274\.9 GB$"
     with pytest.raises(BudgetnetError, match=message):
-        datasets.load("synthetic", classes=7, height=16384, width=16384)
+        reading.load("synthetic", classes=7, height=16384, width=16384)
 
 
 def test_the_fingerprint_follows_images_labels_and_classes(folder):
@@ -216,8 +221,9 @@ def test_enlarging_keeps_labels_whole(tmp_path):
 @settings(max_examples=25, deadline=None)
 @given(*(st.integers(1, 90) for _ in range(2)), *(st.integers(32, 90) for _ in range(2)))
 def test_any_image_is_cut_to_any_size(height, width, to_height, to_width):
-    image = Image.fromarray(np.zeros((height, width), np.uint8))
-    assert camvid._fit(image, to_height, to_width, smooth=True).shape == (to_height, to_width)
+    form = Form(height=to_height, width=to_width)
+    assert form.image(np.zeros((height, width, 3), np.uint8)).shape == (to_height, to_width, 3)
+    assert form.labels(np.zeros((height, width), np.uint8)).shape == (to_height, to_width)
 
 
 def test_a_palette_counts_by_its_indices_and_grey_images_are_read(folder):
@@ -239,13 +245,12 @@ def test_other_files_are_left_alone(folder):
 def told(folder: Path) -> str:
     with pytest.raises(BudgetnetError) as caught:
         load(folder)
-    assert "\n" not in str(caught.value)
     return str(caught.value).replace(f"{folder}{os.sep}", "")
 
 
 def test_no_folder_given():
     with pytest.raises(BudgetnetError, match=r"^camvid must be given its folder, as in camvid:FOLDER, but got none$"):
-        datasets.load("camvid", classes=7, **SIZE)
+        reading.load("camvid", classes=7, **SIZE)
 
 
 def test_a_missing_folder(tmp_path):
@@ -260,14 +265,10 @@ def test_a_missing_label_folder(folder):
 
 
 def test_a_folder_that_may_not_be_read(folder, monkeypatch):
-    listing = Path.iterdir
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
 
-    def refuse(self):
-        if self.is_relative_to(folder):
-            raise PermissionError(13, "Permission denied")
-        return listing(self)
-
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(_files, "os", SimpleNamespace(scandir=refuse))
     assert told(folder) == "train: must be a folder that can be read: Permission denied"
 
 
@@ -275,26 +276,29 @@ def test_a_file_that_may_not_be_read(folder, monkeypatch):
     def refuse(path, formats):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(camvid.Image, "open", refuse)
-    assert told(folder) == "train/train0.png: must be a whole PNG that can be read: Permission denied"
+    monkeypatch.setattr(_files.Image, "open", refuse)
+    assert told(folder) == (
+        "train/train0.png: must be a whole PNG or JPEG that can be read: Permission denied\n"
+        "trainannot/train0.png: must be a whole PNG that can be read: Permission denied"
+    )
 
 
 def test_an_image_without_labels(folder):
     (folder / "trainannot" / "train2.png").unlink()
-    message = "train/train2.png: every image must have a label file of the same name, but "
+    message = "train/train2.png: every image must have a label file, and the other way round, but "
     assert told(folder) == f"{message}trainannot/train2.png is missing"
 
 
 def test_labels_without_an_image(folder):
     (folder / "train" / "train2.png").unlink()
-    message = "trainannot/train2.png: every image must have a label file of the same name, but "
+    message = "trainannot/train2.png: every image must have a label file, and the other way round, but "
     assert told(folder) == f"{message}train/train2.png is missing"
 
 
 def test_an_empty_split(folder):
     for path in [*(folder / "val").iterdir(), *(folder / "valannot").iterdir()]:
         path.unlink()
-    assert told(folder) == "val: must hold PNG images, but there is none"
+    assert told(folder) == f"camvid:{folder}: split val must hold one image or more, but got none"
 
 
 @pytest.mark.parametrize("kept", [0, 1, 8, 20, 33, 60, 0.5, 0.9])
@@ -303,7 +307,8 @@ def test_a_truncated_file(kept, part, folder):
     path = folder / part / "train1.png"
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole)) if kept < 1 else kept])
-    assert told(folder).startswith(f"{part}/train1.png: must be a whole PNG that can be read: ")
+    kinds = "PNG or JPEG" if part == "train" else "PNG"
+    assert told(folder).startswith(f"{part}/train1.png: must be a whole {kinds} that can be read: ")
 
 
 @settings(max_examples=60, deadline=None)
@@ -316,7 +321,7 @@ def test_a_damaged_file_is_an_error_or_an_image_never_a_traceback(data, tmp_path
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(damaged)
     with suppress(BudgetnetError):
-        camvid._open(path)
+        _files.image(path)
 
 
 def test_labels_of_another_size(folder):
@@ -325,16 +330,32 @@ def test_labels_of_another_size(folder):
     assert told(folder) == f"{message}36 x 50 for 36 x 48"
 
 
-@pytest.mark.parametrize(("mode", "shape", "kind"), [("RGB", (36, 48, 3), np.uint8), ("I;16", (36, 48), np.uint16)])
-def test_labels_with_channels_or_16_bits(mode, shape, kind, folder):
-    Image.fromarray(np.zeros(shape, kind)).save(folder / "valannot" / "val0.png")
+@pytest.mark.parametrize(("mode", "channels"), [("RGB", 3), ("RGBA", 4), ("LA", 2)])
+def test_labels_with_channels(mode, channels, folder):
+    Image.fromarray(np.zeros((36, 48, channels), np.uint8)).save(folder / "valannot" / "val0.png")
     message = "valannot/val0.png: labels must be 8-bit with a single channel, but the mode is "
     assert told(folder) == message + mode
 
 
+def test_labels_with_16_bits(folder):
+    Image.fromarray(np.zeros((36, 48), np.uint16)).save(folder / "valannot" / "val0.png")
+    assert told(folder) == "valannot/val0.png: must have 8 bits per channel, but has 16"
+
+
 def test_an_image_with_16_bits(folder):
     Image.fromarray(np.zeros((36, 48), np.uint16)).save(folder / "val" / "val0.png")
-    assert told(folder) == "val/val0.png: an image must be 8-bit, colour or grey, but its mode is I;16"
+    assert told(folder) == "val/val0.png: must have 8 bits per channel, but has 16"
+
+
+def test_colour_with_16_bits_which_pillow_would_halve(folder):
+    header = struct.pack(">IIBBBBB", 48, 36, 16, 2, 0, 0, 0)
+    rows = zlib.compress((b"\0" + b"\x12\x34" * 3 * 48) * 36)
+    chunks = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
+    content = b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
+    (folder / "val" / "val0.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    assert told(folder) == "val/val0.png: must have 8 bits per channel, but has 16"
 
 
 @pytest.mark.parametrize("row", [0, 20])
@@ -344,20 +365,23 @@ def test_a_label_that_is_no_source_id_wherever_it_is(row, folder):
     Image.fromarray(label).save(folder / "trainannot" / "train1.png")
     message = told(folder)
     assert message.startswith("trainannot/train1.png: labels must be ids of the source (0 sky, 1 building, ")
-    assert message.endswith("), but got 12")
+    assert message.endswith(f"), but got 12 in 1 of 1,728 pixels, first in row {row}, column 20")
 
 
 def test_ids_are_checked_for_every_data_set(monkeypatch):
     monkeypatch.setattr(
         synthetic, "draw", lambda *_: (np.zeros((32, 48, 3), np.uint8), np.full((32, 48), 200, np.uint8))
     )
-    with pytest.raises(BudgetnetError, match=r"^synthetic image 0 of train: labels must be ids of the source .* 200$"):
-        datasets.load("synthetic", classes=7, **SIZE)
+    with pytest.raises(
+        BudgetnetError,
+        match=r"^labels of synthetic image 0 of train: labels must be ids of the source .* got 200 in 1,536 of",
+    ):
+        reading.load("synthetic", classes=7, **SIZE)
 
 
 @pytest.mark.skipif("BUDGETNET_CAMVID" not in os.environ, reason="BUDGETNET_CAMVID names no folder with CamVid")
 def test_the_real_one():
-    found = datasets.load(f"camvid:{os.environ['BUDGETNET_CAMVID']}", classes="camvid-11", height=360, width=480)
+    found = reading.load(f"camvid:{os.environ['BUDGETNET_CAMVID']}", classes="camvid-11", height=360, width=480)
     assert (len(found.train), len(found.val)) == (367, 101)
     counts = np.bincount(found.train.labels.ravel(), minlength=256)
     shares = 100 * counts[[*range(11), IGNORE]] / counts.sum()
@@ -366,6 +390,7 @@ def test_the_real_one():
 
 
 def test_a_data_set_without_images_is_an_error(monkeypatch):
-    monkeypatch.setattr(synthetic, "samples", lambda argument, split: [])
+    empty = Source(classes=synthetic.SOURCE_CLASSES, splits={split: Listing(samples=()) for split in ("train", "val")})
+    monkeypatch.setattr(synthetic, "find", lambda argument: empty)
     with pytest.raises(BudgetnetError, match="synthetic: split train must hold one image or more, but got none"):
-        datasets.load("synthetic", classes=7, height=64, width=64)
+        reading.load("synthetic", classes=7, height=64, width=64)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from budgetnet import datasets
+from budgetnet.data import reading
 from budgetnet.datasets import synthetic
 from budgetnet.errors import BudgetnetError
 
@@ -42,8 +42,8 @@ def test_every_image_is_another():
 
 
 def test_the_number_of_images_changes_none_of_them():
-    few = datasets.load("synthetic:train=2,val=1", classes=7, height=32, width=48)
-    many = datasets.load("synthetic:train=5,val=3", classes=7, height=32, width=48)
+    few = reading.load("synthetic:train=2,val=1", classes=7, height=32, width=48)
+    many = reading.load("synthetic:train=5,val=3", classes=7, height=32, width=48)
     np.testing.assert_array_equal(few.train.images, many.train.images[:2])
     np.testing.assert_array_equal(few.val.labels, many.val.labels[:1])
     assert few.fingerprint != many.fingerprint
@@ -111,15 +111,18 @@ def test_colour_does_not_give_the_class_away(drawn):
 )
 def test_a_fault_in_the_settings_is_told(argument, message):
     with pytest.raises(BudgetnetError) as caught:
-        synthetic.samples(argument, "train")
+        synthetic.find(argument)
     assert str(caught.value).startswith(f"synthetic: {message}")
 
 
 def test_all_faults_in_the_settings_are_told_at_once():
     with pytest.raises(BudgetnetError) as caught:
-        synthetic.samples("train=x,val=y,seed=z", "train")
+        synthetic.find("train=x,val=y,seed=z")
     assert len(str(caught.value).splitlines()) == 3
 
 
 def test_without_settings_there_are_256_and_64():
-    assert (len(synthetic.samples("", "train")), len(synthetic.samples("", "val"))) == (256, 64)
+    assert {split: len(listing.samples) for split, listing in synthetic.find("").splits.items()} == {
+        "train": 256,
+        "val": 64,
+    }

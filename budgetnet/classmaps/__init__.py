@@ -49,6 +49,14 @@ def for_source(source: str, source_classes: Mapping[int, str]) -> list[ClassMap]
     return [parse(text, key, source_classes) for key, text in texts.items() if source_of(text, key) == source]
 
 
+def class_lists(source: str) -> list[str]:
+    """Names of the lists of classes that one data set's class maps reduce to, sorted. Raises FileError."""
+    keys = [key for key in names() if key.startswith(f"{source}-")]
+    texts = {key: _text(data_files(__name__)[key]) for key in keys}
+    mine = {key: text for key, text in texts.items() if source_of(text, key) == source}
+    return sorted(_Reader(f"{key}.yaml").name_of(text) for key, text in mine.items())
+
+
 def source_of(text: str, key: str) -> str:
     """The data set that a class map file belongs to. Raises FileError when the text does not say."""
     reader = _Reader(f"{key}.yaml")
@@ -124,6 +132,11 @@ class _Reader:
             if name not in found:
                 self.fault(root, name, "must be given", "nothing")
         return found
+
+    def name_of(self, text: str) -> str:
+        name = self.text(self.fields(text).get("classes_name"), "classes_name")
+        self.finish()
+        return name
 
     def items(self, node: Node | None, path: str) -> Iterator[tuple[Node, Node]]:
         if isinstance(node, MappingNode):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFilter
 
-from budgetnet.datasets import Pixels, Sample
+from budgetnet.datasets import Listing, Pixels, Sample, Source
 from budgetnet.datasets._backdrop import draw_backdrop
 from budgetnet.datasets._cast import paint_cast
 from budgetnet.datasets._paint import INFRASTRUCTURE, PEOPLE, ROAD, SIDEWALK, SKY, VEHICLES, VOID, Canvas, Rng
@@ -38,17 +38,23 @@ _LIMITS = {"train": (1, 100_000), "val": (1, 100_000), "seed": (0, 2**32 - 1)}
 _STREAMS = {"train": 0, "val": 1}
 
 
-def samples(argument: str, split: str) -> list[Sample]:
+def find(argument: str) -> Source:
     """Images still to be drawn. Raises BudgetnetError listing what is wrong with the argument."""
     settings = _settings(argument)
-    return [
+    splits = {split: Listing(samples=_samples(split, settings)) for split in _STREAMS}
+    return Source(classes=SOURCE_CLASSES, splits=splits)
+
+
+def _samples(split: str, settings: dict[str, int]) -> tuple[Sample, ...]:
+    return tuple(
         Sample(
             name=f"{split}-{index:05d}",
-            where=f"synthetic image {index} of {split}",
+            image=f"synthetic image {index} of {split}",
+            labels=f"labels of synthetic image {index} of {split}",
             read=partial(draw, settings["seed"], split, index),
         )
         for index in range(settings[split])
-    ]
+    )
 
 
 @cache

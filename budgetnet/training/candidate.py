@@ -19,14 +19,15 @@ from budgetnet import files
 from budgetnet.build import GraphModule, build
 from budgetnet.classes import IGNORE
 from budgetnet.count import count
-from budgetnet.datasets import Dataset
+from budgetnet.data.reading import Dataset
 from budgetnet.networks import Candidate
+from budgetnet.pictures import comparison
 from budgetnet.results import Evaluate, Result, Run, Scores, TrainingError
 from budgetnet.scenario import Scenario
 from budgetnet.training import metrics
+from budgetnet.training.finished import RECORD, WEIGHTS
 from budgetnet.training.loop import Material, fit, predict, remove_checkpoint
 from budgetnet.training.machine import device, keep_memory
-from budgetnet.training.pictures import comparison
 from budgetnet.training.samples import Scaling, tensors
 from budgetnet.verify import CountMismatchError, require_agreement, verify
 
@@ -113,7 +114,7 @@ def _run(
 def _finished(run: Run, identity: Mapping[str, Any]) -> Result | None:
     """The result of this very training, where its folder is complete: it was killed before it could be told."""
     try:
-        record = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+        record = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     if not isinstance(record, dict) or any(record.get(key) != value for key, value in identity.items()):
@@ -138,10 +139,10 @@ def _keep(model: GraphModule, material: Material, run: Run, result: Result, abou
     files.write_all(
         run.folder,
         {
-            "weights.safetensors": to_safetensors(weights),
+            WEIGHTS: to_safetensors(weights),
             "history.csv": _history_csv(result).encode(),
             PREVIEW: preview(model, material),
-            "run.json": (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode(),
+            RECORD: (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode(),
         },
     )
     remove_checkpoint(run.folder)

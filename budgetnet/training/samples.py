@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from budgetnet.datasets import Dataset, Split
+from budgetnet.data.reading import Dataset, Split
 
 
 @final

@@ -1,0 +1,111 @@
+"""Images and labels cut and scaled to one size: images by exact area means, labels by the nearest pixel."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from budgetnet.datasets import Pixels
+from budgetnet.errors import BudgetnetError, shorten
+
+MIN_SIDE, MAX_SIDE = 32, 16384
+"""Smallest and largest height or width, in pixels: networks halve an image five times; PNG and memory end somewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A part of an image, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """The size that images and labels are brought to, after a central part of `crop` (height, width) was cut out.
+
+    Without a `crop` it is the largest central part of the wanted aspect ratio. Raises BudgetnetError for a size that
+    no network takes.
+    """
+
+    height: int
+    width: int
+    crop: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        for side, value in (("height", self.height), ("width", self.width)):
+            if not MIN_SIDE <= value <= MAX_SIDE:
+                raise BudgetnetError(f"{side} must be from {MIN_SIDE} to {MAX_SIDE} pixels, but got {shorten(value)}")
+        if self.crop is not None and not all(1 <= side <= MAX_SIDE for side in self.crop):
+            high, wide = self.crop
+            raise BudgetnetError(f"crop must be from 1 to {MAX_SIDE} pixels a side, but got {high} x {wide}")
+
+    def window(self, height: int, width: int) -> Window:
+        """The part that is used of an image of this size. Raises ValueError where it is smaller than the crop."""
+        if self.crop is None:
+            high = min(height, max(1, round(width * self.height / self.width)))
+            wide = min(width, max(1, round(height * self.width / self.height)))
+        else:
+            high, wide = self.crop
+            if high > height or wide > width:
+                raise ValueError(f"must be {high} x {wide} pixels or more to be cropped, but is {height} x {width}")
+        return Window(top=(height - high) // 2, left=(width - wide) // 2, height=high, width=wide)
+
+    def image(self, image: Pixels) -> Pixels:
+        """Uint8 (h, w, 3) -> (height, width, 3): exact area means where it shrinks, else bilinear."""
+        cut = _cut(image, self.window(*image.shape[:2]))
+        if cut.shape[:2] == (self.height, self.width):
+            return cut
+        if cut.shape[0] >= self.height and cut.shape[1] >= self.width:
+            return _area(cut, self.height, self.width)
+        grown = Image.fromarray(np.ascontiguousarray(cut)).resize((self.width, self.height), Image.Resampling.BILINEAR)
+        return np.asarray(grown, np.uint8)
+
+    def labels(self, labels: Pixels) -> Pixels:
+        """Uint8 (h, w) -> (height, width), by the nearest pixel: no value that was not there."""
+        cut = _cut(labels, self.window(*labels.shape))
+        rows, columns = _nearest(self.height, cut.shape[0]), _nearest(self.width, cut.shape[1])
+        return cut if cut.shape == (self.height, self.width) else cut[rows[:, None], columns]
+
+
+def _cut(pixels: Pixels, part: Window) -> Pixels:
+    return pixels[part.top : part.top + part.height, part.left : part.left + part.width]
+
+
+def _nearest(size: int, old: int) -> NDArray[np.intp]:
+    """For each of `size` pixels the one of `old` whose centre is nearest to its own."""
+    return ((2 * np.arange(size) + 1) * old // (2 * size)).astype(np.intp)
+
+
+def _area(image: Pixels, height: int, width: int) -> Pixels:
+    """Each new pixel is the mean over the area it covers, parts of old pixels counting in part.
+
+    (Pillow's box filter counts a pixel whole or not at all, which shifts edges where the scale is no whole number.)
+    """
+    means = image.astype(np.float32)
+    for axis, size in ((0, height), (1, width)):
+        taken, weights = _covers(size, image.shape[axis])
+        shape = [1, 1, 1]
+        shape[axis] = size
+        means = sum(
+            np.take(means, indices, axis=axis) * weight.reshape(shape)
+            for indices, weight in zip(taken, weights, strict=True)
+        )
+    return (means + np.float32(0.5)).astype(np.uint8)
+
+
+@cache
+def _covers(size: int, old: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Which of `old` pixels each of `size` new ones covers and with what share, both (most covered, size)."""
+    # In units of 1 / size of an old pixel everything is a whole number: a new pixel is `old` wide, an old one `size`.
+    starts = np.arange(size) * old
+    first = starts // size
+    most = int(((starts + old - 1) // size - first).max()) + 1
+    indices = first + np.arange(most)[:, None]
+    lows, highs = np.maximum(indices * size, starts), np.minimum((indices + 1) * size, starts + old)
+    shares = np.maximum(highs - lows, 0) / old
+    return np.minimum(indices, old - 1), shares.astype(np.float32)
