@@ -7,6 +7,7 @@ loss does.
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -20,7 +21,7 @@ from budgetnet.results import Run, Scores, Step, TrainingError, UnfinishedError
 from budgetnet.scenario import Training
 from budgetnet.training import checkpoint
 from budgetnet.training.machine import deterministic
-from budgetnet.training.metrics import confusion_matrix, scores
+from budgetnet.training.metrics import Tally, scores
 from budgetnet.training.samples import Samples, Scaling
 
 CHECKPOINT = "checkpoint.pt"
@@ -69,12 +70,26 @@ def fit(
 
 def evaluate(model: nn.Module, material: Material, batch_size: int) -> Scores:
     """Scores on the validation split, from one confusion matrix."""
-    device, count = next(model.parameters()).device, len(material.classes)
-    total = torch.zeros(count, count, dtype=torch.int64, device=device)
+    counted = tally(model, material.val, material.scaling, len(material.classes), batch_size)
+    return scores(counted.confusion, material.classes)
+
+
+def tally(
+    model: nn.Module,
+    samples: Samples,
+    scaling: Scaling,
+    classes: int,
+    batch_size: int,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Tally:
+    """One pass over a split: every pixel predicted and counted. `progress(done)` is told the images done so far."""
+    counted, done = Tally(classes, next(model.parameters()).device), 0
     with deterministic(0):
-        for images, labels in material.val.in_order(batch_size):
-            total += confusion_matrix(labels.to(device), predict(model, images, material.scaling), count)
-    return scores(total, material.classes)
+        for images, labels in samples.in_order(batch_size):
+            counted.add(labels, predict(model, images, scaling))
+            done += len(images)
+            progress(done)
+    return counted
 
 
 @torch.no_grad()

@@ -1,55 +1,78 @@
-"""Segmentation metrics, all from one confusion matrix.
+"""Counting pixels on the device: one confusion matrix for every figure there is.
 
-`confusion[t, p]` is the number of pixels of class `t` that were predicted as `p`. Pixels labelled `IGNORE` are in none
-of the cells; a labelled pixel that is predicted as void counts against its class.
+A confusion matrix here has a row per class and one more, the last, for pixels labelled `IGNORE`; `confusion[t, p]` is
+the number of pixels of row `t` that were predicted as class `p`. What follows from it is in `evaluation.figures`.
 """
 
 import torch
 from torch import Tensor
 
 from budgetnet.classes import IGNORE, ClassList
+from budgetnet.evaluation import figures
 from budgetnet.results import Scores
 
 
-def confusion_matrix(labels: Tensor, predictions: Tensor, classes: int) -> Tensor:
-    """(classes, classes) int64 from integer labels and predictions of any one shape, on their device."""
-    labelled = labels != IGNORE
-    cells = labels[labelled].long() * classes + predictions[labelled].long()
-    return torch.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+class Tally:
+    """Counts batches on one device, all of them and image by image. Little memory: 24 bytes per image and class."""
+
+    def __init__(self, classes: int, device: torch.device) -> None:
+        self._classes = classes
+        self._total = torch.zeros(classes + 1, classes, dtype=torch.int64, device=device)
+        self._marginals: list[Tensor] = []
+
+    def add(self, labels: Tensor, predictions: Tensor) -> None:
+        """Counts a batch: class indices (n, height, width), in the labels `IGNORE` too."""
+        matrices = confusion_matrices(labels.to(self._total.device), predictions, self._classes)
+        self._total += matrices.sum(dim=0)
+        known = matrices[:, :-1]
+        parts = [known.diagonal(dim1=1, dim2=2), known.sum(dim=2), known.sum(dim=1)]
+        self._marginals.append(torch.stack(parts, dim=1))
+
+    @property
+    def confusion(self) -> Tensor:
+        """All that was counted: int64 (classes + 1, classes), on the CPU."""
+        return self._total.cpu()
+
+    @property
+    def marginals(self) -> Tensor:
+        """Per image its hits, labelled and predicted pixels per class: int64 (n, 3, classes), on the CPU."""
+        none = torch.zeros(0, 3, self._classes, dtype=torch.int64)
+        return torch.cat([none, *(part.cpu() for part in self._marginals)])
+
+
+def confusion_matrices(labels: Tensor, predictions: Tensor, classes: int) -> Tensor:
+    """Int64 (n, classes + 1, classes) from integer labels and predictions (n, ...), in one count on their device.
+
+    Raises ValueError for values that are no class nor, in labels, `IGNORE`: they would be counted as others.
+    """
+    count = len(labels)
+    rows, predicted = labels.reshape(count, -1).long(), predictions.reshape(count, -1)
+    known = (rows >= 0) & (rows < classes)
+    if not bool((known | (rows == IGNORE)).all()) or not bool(((predicted >= 0) & (predicted < classes)).all()):
+        raise ValueError(f"labels must be below {classes} or {IGNORE}, predictions below {classes}, but got others")
+    cells = torch.where(known, rows, classes).mul_(classes).add_(predicted)
+    size = (classes + 1) * classes
+    cells += torch.arange(count, device=labels.device)[:, None] * size
+    return torch.bincount(cells.flatten(), minlength=count * size).reshape(count, classes + 1, classes)
 
 
 def scores(confusion: Tensor, classes: ClassList) -> Scores:
-    """Pixel accuracy, IoU and Dice of a (classes, classes) confusion matrix.
-
-    IoU = TP / (TP + FP + FN); Dice = 2 TP / (2 TP + FP + FN). A class without a labelled
-    pixel has no score and is left out of the means, whatever is predicted, so that the means of two networks on the
-    same labels are over the same classes; with no labelled pixel at all every mean is 0.
-    """
-    cells = confusion.double().cpu()
-    hits, labelled, predicted = cells.diagonal(), cells.sum(dim=1), cells.sum(dim=0)
-    iou, dice = {}, {}
-    for index in classes.scored:
-        union = float(labelled[index] + predicted[index] - hits[index])
-        both = float(labelled[index] + predicted[index])
-        iou[classes.names[index]] = float(hits[index]) / union if labelled[index] else None
-        dice[classes.names[index]] = 2 * float(hits[index]) / both if labelled[index] else None
-    total = float(cells.sum())
+    """The figures that a search compares, of a confusion matrix (classes + 1, classes)."""
+    found = figures.without_void(confusion.cpu().numpy(), classes)
     return Scores(
-        mean_iou=_mean(iou),
-        pixel_accuracy=float(hits.sum()) / total if total else 0.0,
-        mean_dice=_mean(dice),
-        iou=iou,
-        dice=dice,
+        mean_iou=found.mean_iou,
+        pixel_accuracy=found.pixel_accuracy,
+        mean_dice=found.mean_dice,
+        iou={each.name: each.iou for each in found.classes},
+        dice={each.name: each.dice for each in found.classes},
     )
 
 
 def guess(train_labels: Tensor, labels: Tensor, classes: ClassList) -> Scores:
     """The scores of guessing: every pixel of `labels` called the class that is most frequent in `train_labels`."""
     counts = torch.bincount(train_labels[train_labels != IGNORE].flatten().long(), minlength=len(classes))
-    always = torch.full_like(labels, int(counts.argmax()))
-    return scores(confusion_matrix(labels, always, len(classes)), classes)
-
-
-def _mean(per_class: dict[str, float | None]) -> float:
-    present = [value for value in per_class.values() if value is not None]
-    return sum(present) / len(present) if present else 0.0
+    tally = Tally(len(classes), labels.device)
+    always = int(counts.argmax())
+    for part in torch.split(labels, 16):  # 8 bytes per pixel are in the making
+        tally.add(part, torch.full_like(part, always))
+    return scores(tally.confusion, classes)

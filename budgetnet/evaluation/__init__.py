@@ -1,0 +1,1 @@
+"""How good a trained network is: figures from counted pixels, and the report and pictures that tell them."""
