@@ -93,13 +93,13 @@ def _from_label(network: str, text: str) -> Candidate:
     return candidate(network, [f"{name}={word}" for name, word in zip(names, words, strict=True)])
 
 
-def size(word: str) -> tuple[int, int]:
-    """`320x480` -> (320, 480). Raises BudgetnetError."""
+def size(word: str, flag: str = "--size") -> tuple[int, int]:
+    """`320x480` -> (320, 480). Raises BudgetnetError that names the flag."""
     match = re.fullmatch(r"(\d{1,6})\s*[xX]\s*(\d{1,6})", word.strip(), re.ASCII)
     if match is None:
-        raise BudgetnetError(f"--size: must be HEIGHTxWIDTH, such as 320x480, but got {shorten(word)}")
+        raise BudgetnetError(f"{flag}: must be HEIGHTxWIDTH, such as 320x480, but got {shorten(word)}")
     height, width = int(match[1]), int(match[2])
     for side in (height, width):
         if not SMALLEST_SIDE <= side <= LARGEST_SIDE:
-            raise BudgetnetError(f"--size: sides must be {SMALLEST_SIDE} to {LARGEST_SIDE}, but got {shorten(word)}")
+            raise BudgetnetError(f"{flag}: sides must be {SMALLEST_SIDE} to {LARGEST_SIDE}, but got {shorten(word)}")
     return height, width

@@ -190,6 +190,15 @@ def search(
     timeout: Annotated[
         float | None, typer.Option(help="Stop after so many seconds.", min=0, show_default="none")
     ] = None,
+    memory_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GB",
+            help="What images may take of memory; more is kept in files beside the reports.",
+            min=0,
+            show_default="half of what is free",
+        ),
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Throw the folder's earlier search away.")] = False,
 ) -> None:
     """Train candidates that fit the budget and rank them on IoU against throughput.
@@ -212,7 +221,15 @@ def search(
     from budgetnet.search.run import INTERRUPTED
     from budgetnet.searching import run_search
 
-    outcome = run_search(planned, trials=trials, folder=folder, timeout=timeout, restart=restart, screen=screen)
+    outcome = run_search(
+        planned,
+        trials=trials,
+        folder=folder,
+        timeout=timeout,
+        restart=restart,
+        screen=screen,
+        memory_limit=memory_limit,
+    )
     if outcome.stopped == INTERRUPTED:
         raise typer.Exit(130)
     nothing = bool(outcome.trials) and all(trial.reason is not None for trial in outcome.trials)

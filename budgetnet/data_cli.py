@@ -1,5 +1,8 @@
 """`budgetnet data`: what data sets there are, and all that is done with them before a training."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 from rich.console import Console
 
@@ -11,6 +14,17 @@ app = typer.Typer(
     help="Read, check, look at and prepare labelled images. DATASET is NAME:ARGUMENT, such as camvid:/data/CamVid.",
 )
 screen = Console()
+
+DatasetArgument = Annotated[
+    str,
+    typer.Argument(metavar="DATASET", help="NAME:ARGUMENT, such as camvid:/data/CamVid; see `budgetnet data list`."),
+]
+ClassesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST", help="The list of classes: its name, such as lab7, or a count where only one list has so many."
+    ),
+]
 
 
 @app.command("list")
@@ -28,3 +42,56 @@ def list_() -> None:
             screen.print(
                 f"[bold]{name}[/bold]: {summary('budgetnet.datasets', name)} Classes: {lists}.", highlight=False
             )
+
+
+@app.command()
+def prepare(
+    dataset: DatasetArgument,
+    recipe: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="How it is done: lab (of the published experiment), or a YAML file."),
+    ] = None,
+    classes: ClassesOption = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HEIGHTxWIDTH", help="Size of the images in pixels.", show_default="320x480"),
+    ] = None,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HEIGHTxWIDTH",
+            help="The central part that is cut out before.",
+            show_default="the largest of the same shape",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of what a recipe draws.", min=0, show_default="as in the recipe")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="Where it goes.", show_default="prepared/<name>-<classes>-<size>"
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what was prepared there before.")] = False,
+) -> None:
+    """Cut, scale and reduce a data set once, into a folder that training reads at memory speed.
+
+    Images by exact area means, labels by the nearest pixel. After Ctrl-C or a kill the same command goes on. The folder
+    is a data set of its own: `--dataset prepared:FOLDER`. Example: budgetnet data prepare cityscapes:PATH --recipe lab
+    """
+    from budgetnet import arguments
+    from budgetnet.formats import table
+    from budgetnet.preparing import Asked, run_prepare
+
+    asked = Asked(
+        spec=dataset,
+        recipe=recipe,
+        classes=int(classes) if classes is not None and classes.isdecimal() and len(classes) < 4 else classes,
+        size=None if size is None else arguments.size(size),
+        crop=None if crop is None else arguments.size(crop, "--crop"),
+        seed=seed,
+    )
+    _, report = run_prepare(asked, folder=output, force=force)
+    with terminal.printing():
+        table.show(report, screen)

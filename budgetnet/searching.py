@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from budgetnet import files, formats, units
+from budgetnet.data.keeping import Keep
+from budgetnet.data.keeping import load as load_dataset
 from budgetnet.data.reading import Dataset
-from budgetnet.data.reading import load as load_dataset
 from budgetnet.errors import BudgetnetError
 from budgetnet.formats.table import show
 from budgetnet.plan import LISTED, Plan
@@ -27,9 +28,19 @@ from budgetnet.search.study import Trial
 
 
 def run_search(
-    plan: Plan, *, trials: int, folder: Path, timeout: float | None, restart: bool, screen: Console
+    plan: Plan,
+    *,
+    trials: int,
+    folder: Path,
+    timeout: float | None,
+    restart: bool,
+    screen: Console,
+    memory_limit: float | None = None,
 ) -> Outcome:
-    """Reads the data, trains up to `trials` candidates, writes the reports. Raises BudgetnetError."""
+    """Reads the data, trains up to `trials` candidates, writes the reports. Raises BudgetnetError.
+
+    `memory_limit` is how many 10^9 bytes images and labels may take; half of what is free by default.
+    """
     from budgetnet.training.candidate import evaluator, guess
     from budgetnet.training.machine import device
 
@@ -37,7 +48,7 @@ def run_search(
     require_one_network(plan)
     deadline = None if timeout is None else time.monotonic() + timeout
     screen.print(plan.verdict, highlight=False)
-    dataset = _read(scenario)
+    dataset = _read(scenario, _keep(folder, memory_limit))
     settings = settings_of(scenario, dataset)
     origin = {**provenance(), "device": str(device()), "dataset": dataset.source}
     with SearchProgress(Console()) as watcher:
@@ -102,7 +113,12 @@ def _asked(scenario: Scenario, trials: int, timeout: float | None) -> dict[str, 
     }
 
 
-def _read(scenario: Scenario) -> Dataset:
+def _keep(folder: Path, memory_limit: float | None) -> Keep:
+    limit = None if memory_limit is None else int(memory_limit * 1e9)
+    return Keep(limit=limit, folder=folder / "data", made_by=provenance())
+
+
+def _read(scenario: Scenario, keep: Keep) -> Dataset:
     assert scenario.dataset is not None
     with _bars(Console()) as bars:
         task = bars.add_task(f"reading {scenario.dataset.partition(':')[0]}", total=None)
@@ -111,6 +127,7 @@ def _read(scenario: Scenario) -> Dataset:
             classes=scenario.classes,
             height=scenario.image.height,
             width=scenario.image.width,
+            keep=keep,
             progress=lambda done, total: bars.update(task, completed=done, total=total),
         )
 

@@ -75,6 +75,7 @@ def test_help_does_not_even_load_the_networks(tmp_path: Path) -> None:
     assert set(done.stdout.split()) == {
         "budgetnet",
         "budgetnet.cli",
+        "budgetnet.data_cli",
         "budgetnet.scenario_cli",
         "budgetnet.terminal",
         "budgetnet.errors",

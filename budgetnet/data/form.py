@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from budgetnet.classes import IGNORE
 from budgetnet.datasets import Pixels
 from budgetnet.errors import BudgetnetError, shorten
 
@@ -70,6 +71,16 @@ class Form:
         cut = _cut(labels, self.window(*labels.shape))
         rows, columns = _nearest(self.height, cut.shape[0]), _nearest(self.width, cut.shape[1])
         return cut if cut.shape == (self.height, self.width) else cut[rows[:, None], columns]
+
+    def restored(self, answers: Pixels, height: int, width: int) -> Pixels:
+        """Class indices (height, width) of an image that was brought to this form -> of the image as it was, uint8
+        (h, w): by the nearest pixel, and `IGNORE` outside of the part that is used.
+        """
+        part = self.window(height, width)
+        rows, columns = _nearest(part.height, self.height), _nearest(part.width, self.width)
+        made = np.full((height, width), IGNORE, np.uint8)
+        _cut(made, part)[:] = answers[rows[:, None], columns]
+        return made
 
 
 def _cut(pixels: Pixels, part: Window) -> Pixels:

@@ -23,8 +23,8 @@ Classes = int | str | Sequence[str]
 class Split:
     """Images, uint8 (n, height, width, 3) RGB; labels, uint8 (n, height, width), class index or `IGNORE`; names.
 
-    There is one name per image. The arrays may be written to; where they are mapped from files, the files stay as
-    they are. `digest` is the SHA-256 over both arrays, in hex.
+    There is one name per image. Arrays that are mapped from files cannot be written to. `digest` is the SHA-256 over
+    both arrays, in hex.
     """
 
     images: Pixels
@@ -111,7 +111,20 @@ def load_splits(
         if progress is not None:
             progress(done, total)
 
-    return {split: _read(samples, source, chosen, form, one_more) for split, samples in listed.items()}
+    return {
+        split: _mapped(spec, source, split, samples, one_more)
+        if is_mapped(source, split, chosen, form)
+        else _read(samples, source, chosen, form, one_more)
+        for split, samples in listed.items()
+    }
+
+
+def is_mapped(source: Source, split: str, chosen: ClassMap, form: Form) -> bool:
+    """Whether a split's arrays are there already, in the wanted size and classes."""
+    if split not in source.arrays or form.crop is not None:
+        return False
+    same = all(index in (source_id, IGNORE) for source_id, index in chosen.targets.items())
+    return same and source.arrays[split][1].shape[1:] == (form.height, form.width)
 
 
 def read(sample: Sample, source_classes: Mapping[int, str], chosen: ClassMap, form: Form) -> tuple[Pixels, Pixels]:
@@ -141,6 +154,16 @@ def digest(images: Pixels, labels: Pixels) -> str:
         made.update(repr(array.shape).encode())
         made.update(np.ascontiguousarray(array).data)
     return made.hexdigest()
+
+
+def _mapped(spec: str, source: Source, split: str, samples: Sequence[Sample], one_more: Callable[[], None]) -> Split:
+    images, labels = source.arrays[split]
+    found = digest(images, labels)
+    if found != source.digests[split]:
+        raise BudgetnetError(f"{spec}: split {split} must be as it was made, but its files were changed since")
+    for _ in samples:
+        one_more()
+    return Split(images=images, labels=labels, names=tuple(sample.name for sample in samples), digest=found)
 
 
 def _read(

@@ -14,7 +14,7 @@ checking, preparing. Files and splits are read with the help of `_files` and `_s
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -84,13 +84,15 @@ class Source:
     """A data set as it lies there: its splits by name (in the order of `SPLITS`), and what its ids mean.
 
     `class_maps` are those that come with the data; `arrays` hold, for splits that need no decoding, images and labels
-    of all samples, as `Sample.read` gives them one by one.
+    of all samples, as `Sample.read` gives them one by one, and `digests` what `budgetnet.data.reading.digest` said of
+    them when they were made.
     """
 
     classes: Mapping[int, str]
     splits: Mapping[str, Listing]
     class_maps: tuple[ClassMap, ...] = ()
     arrays: Mapping[str, tuple[Pixels, Pixels]] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def names() -> list[str]:
@@ -104,12 +106,7 @@ def find(spec: str) -> Source:
     module = load_module(__name__, key, "data set")
     found = cast(Source, module.find(argument))
     shipped = for_source(key, module.SOURCE_CLASSES) if module.SOURCE_CLASSES else []
-    return Source(
-        classes=found.classes,
-        splits=found.splits,
-        class_maps=(*found.class_maps, *shipped),
-        arrays=found.arrays,
-    )
+    return replace(found, class_maps=(*found.class_maps, *shipped))
 
 
 def samples(spec: str, source: Source, split: str) -> tuple[Sample, ...]:

@@ -1,5 +1,6 @@
 """A data set as tensors, ready to be drawn in batches."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
@@ -40,8 +41,11 @@ class Samples:
 
     @classmethod
     def of(cls, split: Split) -> "Samples":
-        """A split's arrays as tensors, not copied."""
-        return cls(images=torch.from_numpy(split.images).permute(0, 3, 1, 2), labels=torch.from_numpy(split.labels))
+        """A split's arrays as tensors, not copied. Nobody writes to them: those mapped from files cannot be written."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
+        return cls(images=images.permute(0, 3, 1, 2), labels=labels)
 
     def __len__(self) -> int:
         return len(self.images)
