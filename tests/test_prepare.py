@@ -414,7 +414,8 @@ def test_what_a_recipe_cannot_have(text, message, tmp_path, monkeypatch):
 def test_every_fault_of_a_recipe_is_told(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(
-        "dataset: x\nclass: lab7\ninput: {height: 0, width: 48}\nsplits:\n  train: {from: train, images: -1}\n  test: 3\n"
+        "dataset: x\nclass: lab7\ninput: {height: 0, width: 48}\n"
+        "splits:\n  train: {from: train, images: -1}\n  test: 3\n"
     )
     with pytest.raises(FileError) as caught:
         recipes.load(path)
