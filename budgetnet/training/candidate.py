@@ -48,6 +48,7 @@ def evaluator(scenario: Scenario, dataset: Dataset, provenance: Mapping[str, Any
         classes=dataset.classes,
         scaling=Scaling.of(train.images),
         fingerprint=dataset.fingerprint,
+        digests={"train": dataset.train.digest, "val": dataset.val.digest},
     )
 
     def train_and_score(candidate: Candidate, run: Run) -> Result:
@@ -134,6 +135,7 @@ def _keep(model: GraphModule, material: Material, run: Run, result: Result, abou
         "result": result.record(),
         "classes": asdict(material.classes),
         "scaling": asdict(material.scaling),
+        "digests": dict(material.digests),
     }
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     files.write_all(

@@ -7,8 +7,8 @@ loss does.
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
@@ -31,13 +31,17 @@ SEEDS = 2**63
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """What every candidate is trained on: two splits, their classes and fingerprint, the scaling of the images."""
+    """What every candidate is trained on: two splits, their classes and fingerprint, the scaling of the images.
+
+    `digests` are those of the splits, by name, for whoever wants to know later whether data are the same.
+    """
 
     train: Samples
     val: Samples
     classes: ClassList
     scaling: Scaling
     fingerprint: str
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def fit(
