@@ -1,11 +1,14 @@
 """Writing files: all of a file or nothing of it, and only inside the folder that was asked for."""
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from budgetnet.errors import BudgetnetError, printable
+
+PART = ".part"
+"""How names of files end that are still being written."""
 
 
 def make_folder(folder: Path) -> Path:
@@ -19,11 +22,22 @@ def make_folder(folder: Path) -> Path:
 
 def write(path: Path, content: bytes) -> Path:
     """Writes a file atomically: readers and a crash find the old one or the new one, whole. Raises BudgetnetError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Inside, a temporary path to write a file to; after it, that file has replaced the one at `path`, atomically.
+
+    At an exception nothing of it is left and the old file stays. Raises BudgetnetError where it cannot be written,
+    which any OSError from inside is taken for.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
@@ -31,7 +45,6 @@ def write(path: Path, content: bytes) -> Path:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-    return path
 
 
 def remove(path: Path) -> None:

@@ -69,13 +69,19 @@ def key(width: int, classes: ClassList, columns: int = 4) -> Pixels:
     return strip(width, [*names, (IGNORED, IGNORED_COLOUR)], columns=columns)
 
 
-def strip(width: int, entries: Sequence[tuple[str, Colour | None]], *, columns: int) -> Pixels:
-    """A white strip with words in equal columns, each behind a patch of its colour where it has one: (h, width, 3)."""
+def strip(width: int, entries: Sequence[tuple[str, Colour | None]], *, columns: int | None = None) -> Pixels:
+    """A white strip with words in equal columns, each behind a patch of its colour where it has one: (h, width, 3).
+    Without `columns` as many as fit, so that no word is cut where one fits at all.
+    """
     size = max(10, width // 80)
-    line = size + 8
+    line, font = size + 8, ImageFont.load_default(size)
+    if columns is None:
+        widest = max(font.getlength(name) for name, _ in entries) + size + 18
+        columns = max(1, min(len(entries), int(width // widest)))
+        columns = -(-len(entries) // -(-len(entries) // columns))  # as many lines, and those equally long
     lines = -(-len(entries) // columns)
     made = Image.new("RGB", (width, lines * line + 6), "white")
-    draw, font = ImageDraw.Draw(made), ImageFont.load_default(size)
+    draw = ImageDraw.Draw(made)
     for index, (name, colour) in enumerate(entries):
         x, y = (index % columns) * width // columns + 4, (index // columns) * line + 5
         if colour is not None:
@@ -83,6 +89,24 @@ def strip(width: int, entries: Sequence[tuple[str, Colour | None]], *, columns: 
             x += size + 6
         draw.text((x, y), name, fill="black", font=font)
     return np.asarray(made)
+
+
+def indexed_png(labels: Pixels, classes: ClassList) -> bytes:
+    """Class indices (height, width) as the content of a PNG with a palette: its values are the indices, and it shows
+    in the colours of the classes.
+    """
+    made = Image.fromarray(labels)
+    made.putpalette(palette(classes).tobytes())  # all 256 entries, so that `IGNORE` has one and no index moves
+    out = io.BytesIO()
+    made.save(out, format="PNG")
+    return out.getvalue()
+
+
+def jpeg(pixels: Pixels) -> bytes:
+    """A picture (height, width, 3) as the content of a JPEG file: for people, with colours as sharp as brightness."""
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, format="JPEG", quality=90, subsampling=0)
+    return out.getvalue()
 
 
 def png(pixels: Pixels) -> bytes:
