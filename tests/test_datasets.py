@@ -5,11 +5,13 @@ import struct
 import subprocess
 import sys
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock, call
 
+import layouts
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -29,33 +31,15 @@ SIZE = {"height": 32, "width": 48}
 
 
 def write_pair(root: Path, split: str, name: str, image: np.ndarray, label: np.ndarray) -> tuple[Path, Path]:
-    paths = root / split / f"{name}.png", root / f"{split}annot" / f"{name}.png"
-    for path, array in zip(paths, (image, label), strict=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(array).save(path)
-    return paths
-
-
-def tiny_camvid(root: Path, *, height: int = 36, width: int = 48) -> Path:
-    rng = np.random.default_rng(5)
-    for split, count in (("train", 3), ("val", 2)):
-        for index in range(count):
-            image = rng.integers(0, 256, (height, width, 3), np.uint8)
-            write_pair(root, split, f"{split}{index}", image, rng.integers(0, 12, (height, width), np.uint8))
-    return root
-
-
-def tiny_synthetic(root: Path) -> str:
-    return "synthetic:train=2,val=2"
-
-
-MAKERS = {"camvid": lambda root: f"camvid:{tiny_camvid(root)}", "synthetic": tiny_synthetic}
-"""How to make a small one of a data set that needs files, or settings to be small; others are tested as they are."""
+    return layouts.save(root / split / f"{name}.png", image), layouts.save(
+        root / f"{split}annot" / f"{name}.png", label
+    )
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return tiny_camvid(tmp_path)
+    layouts.make("camvid", tmp_path)
+    return tmp_path
 
 
 def load(folder: Path, classes=7, **size: int) -> reading.Dataset:
@@ -69,10 +53,13 @@ def load(folder: Path, classes=7, **size: int) -> reading.Dataset:
 def test_every_data_set_keeps_the_contract(name, tmp_path):
     module = load_module("budgetnet.datasets", name, "data set")
     assert all(isinstance(key, int) and 0 <= key <= 255 and value for key, value in module.SOURCE_CLASSES.items())
-    maps = for_source(name, module.SOURCE_CLASSES)
-    assert maps, "a data set needs a class map"
-    spec = MAKERS.get(name, lambda root: name)(tmp_path)
-    for class_map in maps:
+    spec = layouts.make(name, tmp_path)
+    source = datasets.find(spec)
+    assert source.class_maps, "a data set needs a class map"
+    assert module.SOURCE_CLASSES in ({}, source.classes)
+    assert [split for split in datasets.SPLITS if split in source.splits] == list(source.splits)
+    assert {"train", "val"} <= set(source.splits)
+    for class_map in source.class_maps:
         progress = Mock()
         found = reading.load(spec, classes=class_map.classes.name, **SIZE, progress=progress)
         assert found.source == spec
@@ -84,7 +71,7 @@ def test_every_data_set_keeps_the_contract(name, tmp_path):
             assert count == len(set(split.names)) > 0
             assert (split.images.shape, split.images.dtype) == ((count, 32, 48, 3), np.uint8)
             assert (split.labels.shape, split.labels.dtype) == ((count, 32, 48), np.uint8)
-            assert split.images.flags.writeable, "torch takes writable arrays only"
+            assert split.images.flags.writeable or source.arrays, "torch takes writable arrays only"
             assert set(np.unique(split.labels)) <= {*found.classes.scored, IGNORE}
         again = reading.load(spec, classes=class_map.classes.name, **SIZE)
         assert again.fingerprint == found.fingerprint
@@ -93,14 +80,24 @@ def test_every_data_set_keeps_the_contract(name, tmp_path):
 
 @pytest.mark.parametrize("name", datasets.names())
 def test_samples_are_the_same_whichever_is_read_first(name, tmp_path):
-    module = load_module("budgetnet.datasets", name, "data set")
-    argument = MAKERS.get(name, lambda root: name)(tmp_path).partition(":")[2]
-    forwards = [sample.read(32, 40) for sample in module.find(argument).splits["val"].samples[:2]]
-    backwards = [sample.read(32, 40) for sample in module.find(argument).splits["val"].samples[:2][::-1]][::-1]
+    spec = layouts.make(name, tmp_path)
+    forwards = [sample.read(32, 40) for sample in datasets.find(spec).splits["train"].samples[:2]]
+    backwards = [sample.read(32, 40) for sample in datasets.find(spec).splits["train"].samples[:2][::-1]][::-1]
     for (image, labels), (other_image, other_labels) in zip(forwards, backwards, strict=True):
         np.testing.assert_array_equal(image, other_image)
         np.testing.assert_array_equal(labels, other_labels)
     assert not np.array_equal(forwards[0][0], forwards[1][0])
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_threads_read_what_one_after_the_other_reads(name, tmp_path):
+    samples = datasets.find(layouts.make(name, tmp_path)).splits["train"].samples
+    alone = [sample.read(32, 40) for sample in samples]
+    with ThreadPoolExecutor(4) as pool:
+        for round_ in range(3):
+            for index, made in enumerate(pool.map(lambda sample: sample.read(32, 40), samples)):
+                for one, other in zip(made, alone[index], strict=True):
+                    np.testing.assert_array_equal(one, other, err_msg=f"round {round_}")
 
 
 def test_looking_at_class_lists_imports_nothing_heavy():

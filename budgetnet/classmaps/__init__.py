@@ -8,14 +8,14 @@ reserved word `ignore`.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from budgetnet.classes import IGNORE, ClassList
-from budgetnet.errors import BudgetnetError, FileError, Problem, did_you_mean, shorten
+from budgetnet.errors import BudgetnetError, FileError, Problem, did_you_mean, printable, shorten
 from budgetnet.plugins import data_files
 
 IGNORE_WORD = "ignore"
@@ -66,11 +66,25 @@ def source_of(text: str, key: str) -> str:
     return source
 
 
+def read(path: Path, source: str, source_classes: Mapping[int, str]) -> ClassMap:
+    """A class map file that somebody wrote for a data set. Raises FileError listing every fault with its line."""
+    where = printable(str(path))
+    text = _text(path, where)
+    return _parse(_Reader(where), text, path.name.removesuffix(path.suffix), source_classes, source)
+
+
 def parse(text: str, key: str, source_classes: Mapping[int, str]) -> ClassMap:
     """Read and check the text of class map file `key`. Raises FileError listing every fault with its line."""
-    reader = _Reader(f"{key}.yaml")
+    return _parse(_Reader(f"{key}.yaml"), text, key, source_classes)
+
+
+def _parse(
+    reader: "_Reader", text: str, key: str, source_classes: Mapping[int, str], wanted: str | None = None
+) -> ClassMap:
     found = reader.fields(text)
     source = reader.text(found.get("source"), "source")
+    if source and wanted not in (None, source):
+        reader.fault(found["source"], "source", f"must be {wanted}, the data set that it is for", shorten(source))
     name = reader.text(found.get("classes_name"), "classes_name")
     classes = reader.classes(found.get("classes"))
     void = reader.void(found.get("void"), list(classes))
@@ -82,11 +96,12 @@ def parse(text: str, key: str, source_classes: Mapping[int, str]) -> ClassMap:
     return ClassMap(key=key, source=source, classes=listed, targets=kept)
 
 
-def _text(entry: Traversable) -> str:
+def _text(path: Path, where: str | None = None) -> str:
     try:
-        return entry.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise BudgetnetError(f"{entry.name}: class map cannot be read: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise BudgetnetError(f"{where or path.name}: class map cannot be read: {why}") from None
 
 
 @cache

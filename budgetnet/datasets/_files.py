@@ -8,7 +8,8 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,12 @@ from budgetnet.datasets import DataError, Fault, Listing, Pixels, Sample, id_fau
 from budgetnet.errors import BudgetnetError, printable
 
 PNG = (".png",)
-PICTURES = (".png", ".jpg", ".jpeg")
+JPEG = (".jpg", ".jpeg")
+PICTURES = (*PNG, *JPEG)
 
+Colour = tuple[int, int, int]
+ColourIds = tuple[tuple[Colour, int], ...]
+"""Colours of labels and the ids that they stand for; several may stand for one."""
 Decode = Callable[[Path], Pixels]
 """A label file -> uint8 (h, w) in source ids. Raises DataError."""
 
@@ -27,9 +32,21 @@ _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error
 """What Pillow raises on files that are cut short, overwritten, or no images at all."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Files of one kind by the names that pair images with their labels, sorted, and what is wrong with them."""
+
+    paths: Mapping[str, Path]
+    faults: tuple[Fault, ...] = ()
+
+
+# --- finding
+
+
 def at(path: Path) -> str:
     """A path, safe to print."""
-    return printable(str(path))
+    text = str(path)
+    return text if text.isprintable() else printable(text)
 
 
 def root(argument: str, key: str) -> Path:
@@ -39,31 +56,80 @@ def root(argument: str, key: str) -> Path:
     return Path(argument).expanduser()
 
 
-def listed(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
-    """File name -> path of the files in a folder that end so, sorted. Raises BudgetnetError where it cannot be read."""
-    try:
-        found = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise BudgetnetError(f"{at(folder)}: must be a folder that can be read: {error.strerror or error}") from None
-    endings = tuple(suffixes)
-    return {
-        entry.name: folder / entry.name
-        for entry in found
-        if entry.name.lower().endswith(endings) and not entry.name.startswith(".")
-    }
+def is_there(folder: Path) -> bool:
+    """Whether there is a folder, or anything else of that name."""
+    return folder.exists() or folder.is_symlink()
+
+
+def place(folder: Path, *choices: str, what: str) -> Path:
+    """The first of `choices` that a folder holds. Raises BudgetnetError, saying that it must hold `what`, if none."""
+    found = [entry.name for entry in _entries(folder)]
+    for choice in choices:
+        if is_there(folder / choice):
+            return folder / choice
+    shown = ", ".join(map(printable, found[:5])) + (", ..." if len(found) > 5 else "")
+    raise BudgetnetError(f"{at(folder)}: must hold {what}, but holds {shown or 'nothing'}")
 
 
 def folders(folder: Path) -> list[str]:
     """Names of the folders in a folder, sorted. Raises BudgetnetError where it cannot be read."""
-    try:
-        return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
-    except OSError as error:
-        raise BudgetnetError(f"{at(folder)}: must be a folder that can be read: {error.strerror or error}") from None
+    return [entry.name for entry in _entries(folder) if entry.is_dir()]
+
+
+def stem(name: str) -> str | None:
+    """The name that pairs a file with another: its own without the ending."""
+    return os.path.splitext(name)[0]  # noqa: PTH122 (a path for each of some thousand names takes long)
+
+
+def ending(tail: str) -> Callable[[str], str | None]:
+    """What gives the pairing name of files named so: `ending("_L")` of `a_L.png` is `a`, and of `a.png` none."""
+
+    def name_of(name: str) -> str | None:
+        whole = os.path.splitext(name)[0]  # noqa: PTH122
+        return whole.removesuffix(tail) if whole.endswith(tail) and whole != tail else None
+
+    return name_of
+
+
+def files_in(folder: Path, name_of: Callable[[str], str | None] = stem, endings: Iterable[str] = PICTURES) -> Files:
+    """The images in a folder, by the names that `name_of` gives their file names; those without one are left alone.
+
+    Raises BudgetnetError where the folder cannot be read.
+    """
+    return _named(((entry, name_of(entry.name)) for entry in _pictures(folder, tuple(endings))), folder)
+
+
+def labels_in(folder: Path, name_of: Callable[[str], str | None] = stem) -> Files:
+    """The same for labels, which must be PNG."""
+    named = [(entry, name_of(entry.name)) for entry in _pictures(folder, PICTURES)]
+    kept = [(entry, name) for entry, name in named if not entry.name.lower().endswith(JPEG)]
+    found = _named(kept, folder)
+    rule = "labels must be PNG, since JPEG changes their values, but this is named as a JPEG"
+    strange = (entry.name for entry, name in named if name and entry.name.lower().endswith(JPEG))
+    return Files(
+        paths=found.paths, faults=(*found.faults, *(Fault(where=at(folder / name), what=rule) for name in strange))
+    )
+
+
+def joined(parts: Iterable[tuple[str, Files]]) -> Files:
+    """Files of several folders as one: each part's names with its own words in front. A name that is there twice is
+    one of the faults.
+    """
+    paths: dict[str, Path] = {}
+    faults: list[Fault] = []
+    for front, part in parts:
+        faults += part.faults
+        for name, path in part.paths.items():
+            whole = f"{front}{name}"
+            if whole in paths:
+                faults.append(_twice(path, at(paths[whole])))
+            paths.setdefault(whole, path)
+    return Files(paths=dict(sorted(paths.items())), faults=tuple(faults))
 
 
 def paired(
-    images: Mapping[str, Path],
-    labels: Mapping[str, Path],
+    images: Files,
+    labels: Files,
     decode: Decode,
     *,
     missing_image: Callable[[str], Path],
@@ -74,22 +140,62 @@ def paired(
     `group` to which city or sequence a name belongs.
     """
     rule = "every image must have a label file, and the other way round, but"
-    faults = []
-    for name in sorted(images.keys() ^ labels.keys()):
-        there, lacking = (images[name], missing_labels(name)) if name in images else (labels[name], missing_image(name))
-        faults.append(Fault(where=at(there), what=f"{rule} {at(lacking)} is missing"))
+    faults = [*images.faults, *labels.faults]
+    told = {fault.where for fault in faults}
+    for name in sorted(images.paths.keys() ^ labels.paths.keys()):
+        is_image = name in images.paths
+        there, lacking = (
+            (images.paths[name], missing_labels(name)) if is_image else (labels.paths[name], missing_image(name))
+        )
+        if not told & {at(lacking), *(at(lacking.with_suffix(suffix)) for suffix in JPEG)}:
+            faults.append(Fault(where=at(there), what=f"{rule} {at(lacking)} is missing"))
     samples = tuple(
         Sample(
             name=name,
-            image=at(images[name]),
-            labels=at(labels[name]),
-            read=partial(read_pair, images[name], labels[name], decode),
+            image=at(images.paths[name]),
+            labels=at(labels.paths[name]),
+            read=partial(read_pair, images.paths[name], labels.paths[name], decode),
             group=group(name),
-            files=(str(images[name]), str(labels[name])),
+            files=(str(images.paths[name]), str(labels.paths[name])),
         )
-        for name in sorted(images.keys() & labels.keys())
+        for name in sorted(images.paths.keys() & labels.paths.keys())
     )
     return Listing(samples=samples, faults=tuple(faults))
+
+
+def _entries(folder: Path) -> list["os.DirEntry[str]"]:
+    try:
+        return sorted((entry for entry in os.scandir(folder) if entry.name[0] != "."), key=lambda entry: entry.name)
+    except OSError as error:
+        raise BudgetnetError(f"{at(folder)}: must be a folder that can be read: {error.strerror or error}") from None
+
+
+def _pictures(folder: Path, endings: tuple[str, ...]) -> list["os.DirEntry[str]"]:
+    return [entry for entry in _entries(folder) if entry.name.lower().endswith(endings)]
+
+
+def _named(entries: Iterable[tuple["os.DirEntry[str]", str | None]], folder: Path) -> Files:
+    paths: dict[str, Path] = {}
+    faults: list[Fault] = []
+    for entry, name in entries:
+        if not name:
+            continue
+        path = folder / entry.name
+        if name in paths:
+            faults.append(_twice(path, paths[name].name))
+        elif not entry.is_file():
+            what = "a folder" if entry.is_dir() else "a link to nothing" if entry.is_symlink() else "none"
+            faults.append(Fault(where=at(path), what=f"must be a file, as its name says, but is {what}"))
+        else:
+            paths[name] = path
+    return Files(paths=paths, faults=tuple(faults))
+
+
+def _twice(path: Path, other: str) -> Fault:
+    return Fault(where=at(path), what=f"no other file may stand for the same image or labels, but {other} does")
+
+
+# --- reading
 
 
 def read_pair(image_path: Path, label_path: Path, decode: Decode, height: int, width: int) -> tuple[Pixels, Pixels]:
@@ -135,39 +241,39 @@ def ids(path: Path, source_classes: Mapping[int, str]) -> Pixels:
     return values
 
 
-def colours(path: Path, table: Pixels, source_classes: Mapping[int, str]) -> Pixels:
-    """A label file of colours -> uint8 (h, w) ids, by a table of `colour_table`. Raises DataError, also where a colour
-    is none of the source.
-    """
+def colours(path: Path, source_colours: ColourIds, source_classes: Mapping[int, str]) -> Pixels:
+    """A label file of colours -> uint8 (h, w) ids. Raises DataError, also where a colour is none of the source."""
     picture = open_picture(path, "PNG")
     if picture.mode not in ("RGB", "RGBA", "P"):
         raise _refused(path, f"labels must be 8-bit colours, but the mode is {picture.mode}")
     if "A" in picture.mode and picture.getextrema()[-1] != (255, 255):
         raise _refused(path, "labels must be opaque colours, but some of their pixels are transparent")
-    red, green, blue = np.moveaxis(np.asarray(picture.convert("RGB"), np.uint32), -1, 0)
-    packed = (red << 16) | (green << 8) | blue
-    found: Pixels = table[packed]
+    red, green, blue = np.moveaxis(np.asarray(picture.convert("RGB")), -1, 0)
+    packed = (red.astype(np.uint32) << 16) | (green.astype(np.uint32) << 8) | blue
+    ids_of = colour_table(source_colours)
+    found: Pixels = ids_of[packed]
     if (found == NO_COLOUR).any():
         wrong = np.flatnonzero(found == NO_COLOUR)
-        strange = [divmod(int(each), 256) for each in np.unique(packed.ravel()[wrong])[:5]]
-        shown = ", ".join(f"({high >> 8}, {high & 255}, {low})" for high, low in strange)
+        strange = [divmod(int(each), 256) for each in np.unique(packed.ravel()[wrong])]
+        shown = ", ".join(f"({high >> 8}, {high & 255}, {low})" for high, low in strange[:5])
+        more = ", ..." if len(strange) > 5 else ""
         row, column = divmod(int(wrong[0]), packed.shape[1])
         place = f"in {len(wrong):,} of {packed.size:,} pixels, first in row {row}, column {column}"
-        known = ", ".join(source_classes.values())
-        raise _refused(path, f"labels must have the colours of the source ({known}), but got {shown} {place}")
+        known = ", ".join(f"{colour} {source_classes[number]}" for colour, number in source_colours)
+        raise _refused(path, f"labels must have the colours of the source ({known}), but got {shown}{more} {place}")
     return found
 
 
 NO_COLOUR = 254
-"""What `colour_table` holds where a colour is none of the source: no id, so a source may have 254 classes."""
+"""What `colour_table` holds where a colour is none of the source: no id of a source whose labels are colours."""
 
 
-def colour_table(colours_of_ids: Mapping[int, Iterable[tuple[int, int, int]]]) -> Pixels:
-    """Uint8 (2^24): packed colour -> id. An id may have several colours."""
+@lru_cache(maxsize=4)
+def colour_table(source_colours: ColourIds) -> Pixels:
+    """Uint8 (2^24): packed colour -> id. 16 MB, so it is made once."""
     table = np.full(1 << 24, NO_COLOUR, np.uint8)
-    for number, several in colours_of_ids.items():
-        for red, green, blue in several:
-            table[(red << 16) | (green << 8) | blue] = number
+    for (red, green, blue), number in source_colours:
+        table[(red << 16) | (green << 8) | blue] = number
     return table
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from budgetnet.datasets import SPLITS, Listing, Source
-from budgetnet.datasets._files import PNG, ids, listed, paired, root
+from budgetnet.datasets._files import files_in, ids, is_there, labels_in, paired, root
 from budgetnet.datasets._splits import choice, divided
 
 SOURCE_CLASSES = {
@@ -32,7 +32,7 @@ def find(argument: str) -> Source:
     """Pairs of image and label files, by name. Raises BudgetnetError naming the folder or file at fault."""
     path, chosen = choice(argument, "camvid")
     folder = root(path, "camvid")
-    there = [split for split in SPLITS if (folder / split).exists() or (folder / f"{split}annot").exists()]
+    there = [split for split in SPLITS if is_there(folder / split) or is_there(folder / f"{split}annot")]
     own = {split: _split(folder, split) for split in there or ["train"]}
     return Source(classes=SOURCE_CLASSES, splits=divided(own, chosen))
 
@@ -40,8 +40,8 @@ def find(argument: str) -> Source:
 def _split(folder: Path, split: str) -> Listing:
     images, labels = folder / split, folder / f"{split}annot"
     return paired(
-        {Path(name).stem: path for name, path in listed(images, PNG).items()},
-        {Path(name).stem: path for name, path in listed(labels, PNG).items()},
+        files_in(images),
+        labels_in(labels),
         partial(ids, source_classes=SOURCE_CLASSES),
         missing_image=lambda name: images / f"{name}.png",
         missing_labels=lambda name: labels / f"{name}.png",
