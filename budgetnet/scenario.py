@@ -49,6 +49,20 @@ class Training(BaseModel):
     weight_decay: float = Field(
         default=1e-6, ge=0, le=10, description="L2 penalty: this times the weights is added to their gradient."
     )
+    flip: bool = Field(default=False, description="Mirror each training image with even chances, drawn in each epoch.")
+    smallest_scale: float = Field(
+        default=1.0,
+        ge=0.1,
+        le=1,
+        description="Scale each training image by a factor drawn from here to largest_scale, and cut or fill it.",
+    )
+    largest_scale: float = Field(default=1.0, ge=1, le=10, description="The other end of what scales are drawn from.")
+    photometric: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="How far brightness, contrast and saturation of training images change at most: 0.2 is a fifth.",
+    )
     seed: int = Field(
         default=0, ge=0, lt=2**32, description="Of everything drawn: the same seed gives the same numbers."
     )

@@ -15,10 +15,12 @@ from budgetnet.networks import Candidate
 from budgetnet.results import Result, Run, Step, TrainingError, UnfinishedError
 from budgetnet.scenario import InputSize, Scenario, Training
 from budgetnet.training import candidate as training_candidate
+from budgetnet.training.augment import Augmentation
 from budgetnet.training.candidate import evaluator, guess
 from budgetnet.training.loop import CHECKPOINT, cross_entropy
 from budgetnet.training.samples import Samples, Scaling, tensors
 
+CPU = torch.device("cpu")
 SMALL = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.25, "classifier_kernel": 3, "classifier_depth": 32})
 
 
@@ -132,6 +134,16 @@ def test_a_checkpoint_that_cannot_be_read_is_started_over(dataset, tmp_path, con
     assert result.epochs == 1
 
 
+def test_an_augmented_training_repeats_to_the_last_bit_and_differs(dataset, tmp_path):
+    plain = evaluator(scenario(), dataset, {})(SMALL, Run(number=0, folder=tmp_path / "plain"))
+    asked = scenario(flip=True, smallest_scale=0.5, largest_scale=2.0, photometric=0.3)
+    first, second = (
+        evaluator(asked, dataset, {})(SMALL, Run(number=0, folder=tmp_path / name)) for name in ("first", "second")
+    )
+    assert same(first, second)
+    assert not same(first, plain)
+
+
 def test_it_learns(dataset, tmp_path):
     result = evaluator(scenario(epochs=30), dataset, {})(SMALL, Run(number=0, folder=tmp_path))
     losses = [row["loss"] for row in result.history]
@@ -190,14 +202,15 @@ def test_an_epoch_has_every_sample_once_in_batches_of_about_equal_size(images, b
         images=torch.from_numpy(numbers).reshape(-1, 1, 1, 1).expand(-1, 3, 2, 2),
         labels=torch.from_numpy(numbers).reshape(-1, 1, 1).expand(-1, 2, 2),
     )
-    drawn = list(samples.shuffled(batch_size, seed=1))
+    drawn = list(samples.shuffled(batch_size, 1, Augmentation(), CPU))
     sizes = [len(labels) for _, labels in drawn]
     assert max(sizes) <= batch_size
     assert max(sizes) - min(sizes) <= 1
     assert sorted(int(label[0, 0]) for _, labels in drawn for label in labels) == list(range(images))
     assert all(torch.equal(image[:, 0, 0, 0], labels[:, 0, 0]) for image, labels in drawn)
     orders = [
-        [int(label[0, 0]) for _, labels in samples.shuffled(batch_size, seed) for label in labels] for seed in (1, 1, 2)
+        [int(label[0, 0]) for _, labels in samples.shuffled(batch_size, seed, Augmentation(), CPU) for label in labels]
+        for seed in (1, 1, 2)
     ]
     assert orders[0] == orders[1]
     assert images <= 3 or orders[0] != orders[2]

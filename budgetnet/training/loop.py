@@ -1,4 +1,4 @@
-"""The published recipe: Adam at a fixed rate, cross-entropy without void, L2 on all weights, dropout, no augmentation.
+"""The published recipe: Adam at a fixed rate, cross-entropy without void, L2 on all weights, dropout. Augmentation is off.
 
 Source of its figures: the published training of MobileNet-FCN on Cityscapes (see `scenario.Training`). Adam's
 `weight_decay` adds `weight_decay * w` to the gradient, which is what an L2 term of `weight_decay / 2 * w^2` in the
@@ -8,6 +8,7 @@ loss does.
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
@@ -20,6 +21,7 @@ from budgetnet.classes import IGNORE, ClassList
 from budgetnet.results import Run, Scores, Step, TrainingError, UnfinishedError
 from budgetnet.scenario import Training
 from budgetnet.training import checkpoint
+from budgetnet.training.augment import Augmentation
 from budgetnet.training.machine import deterministic
 from budgetnet.training.metrics import Tally, scores
 from budgetnet.training.samples import Samples, Scaling
@@ -114,17 +116,26 @@ def _epoch(
     model.train()
     device = next(model.parameters()).device
     batches, losses = material.train.batches(settings.batch_size), []
-    drawn = material.train.shuffled(settings.batch_size, _mix(settings.seed, epoch))
-    for batch, (images, labels) in enumerate(drawn, start=1):
-        loss = cross_entropy(model(material.scaling(images.to(device))), labels.to(device))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        losses.append(loss.item())
-        if not math.isfinite(losses[-1]):
-            raise TrainingError(f"loss must be finite, but got {losses[-1]} in batch {batch} of epoch {epoch}")
-        run.progress(Step(epoch=epoch, epochs=settings.epochs, batch=batch, batches=batches, loss=losses[-1]))
+    augmentation = Augmentation.of(settings, material.scaling.mean)
+    drawn = material.train.shuffled(settings.batch_size, _mix(settings.seed, epoch), augmentation, device)
+    with closing(drawn):  # whatever ends the epoch also ends the thread that makes its batches
+        for batch, (images, labels) in enumerate(drawn, start=1):
+            losses.append(train_step(model, optimizer, material.scaling, images, labels))
+            if not math.isfinite(losses[-1]):
+                raise TrainingError(f"loss must be finite, but got {losses[-1]} in batch {batch} of epoch {epoch}")
+            run.progress(Step(epoch=epoch, epochs=settings.epochs, batch=batch, batches=batches, loss=losses[-1]))
     return sum(losses) / len(losses)
+
+
+def train_step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, scaling: Scaling, images: Tensor, labels: Tensor
+) -> float:
+    """One step on uint8 images (n, 3, h, w) and labels (n, h, w) on the model's device; its loss."""
+    loss = cross_entropy(model(scaling(images)), labels)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return loss.item()
 
 
 def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:

@@ -1,14 +1,16 @@
 """A data set as tensors, ready to be drawn in batches."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
+from budgetnet.data.order import in_order
 from budgetnet.data.reading import Dataset, Split
+from budgetnet.training.augment import Augmentation
 
 
 @final
@@ -50,11 +52,26 @@ class Samples:
     def __len__(self) -> int:
         return len(self.images)
 
-    def shuffled(self, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Every sample once, in an order drawn from `seed`, in batches of equal size (`batch_size`, or one less)."""
+    def shuffled(
+        self, batch_size: int, seed: int, augmentation: Augmentation, device: torch.device
+    ) -> Generator[tuple[Tensor, Tensor], None, None]:
+        """Every sample once, in an order drawn from `seed`, augmented and on the device, in batches of equal size
+        (`batch_size`, or one less).
+
+        They are made ahead, in a thread: what the next step needs is there when it begins. The same seed gives the same
+        batches. Whoever stops early must close it.
+        """
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
-        for chosen in order.tensor_split(self.batches(batch_size)):
-            yield self.images[chosen], self.labels[chosen]
+
+        def make(drawn: tuple[int, Tensor]) -> tuple[Tensor, Tensor]:
+            number, chosen = drawn
+            images, labels = self.images[chosen], self.labels[chosen]
+            if device.type == "cuda":
+                images, labels = images.pin_memory(), labels.pin_memory()
+            placed = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+            return augmentation(*placed, (seed * 1_000_003 + number) % 2**63)
+
+        return in_order(make, enumerate(order.tensor_split(self.batches(batch_size))), workers=1)
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every sample once, in its order."""

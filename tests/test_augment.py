@@ -1,0 +1,149 @@
+"""Augmentation: image and label move together, labels stay whole, the same seed draws the same."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from budgetnet.classes import IGNORE
+from budgetnet.scenario import Training
+from budgetnet.training.augment import Augmentation
+from budgetnet.training.samples import Samples
+
+CPU = torch.device("cpu")
+
+
+def coded(count: int, height: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Smooth labels of 6 classes, and images whose colour says the label: red is 40 times it."""
+    coarse = torch.randint(0, 6, (count, 1, 3, 3), generator=torch.Generator().manual_seed(seed)).float()
+    labels = torch.nn.functional.interpolate(coarse, (height, width), mode="nearest")[:, 0].byte()
+    images = torch.stack([labels * 40, labels * 20, 250 - labels * 40], dim=1)
+    return images.contiguous(memory_format=torch.channels_last), labels
+
+
+ALL = Augmentation(flip=True, smallest_scale=0.5, largest_scale=2.0, photometric=0.3, fill=(10, 20, 30))
+MOVES = Augmentation(flip=True, smallest_scale=0.5, largest_scale=2.0, fill=(10, 20, 30))
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 2**40),
+    sides=st.tuples(st.integers(9, 40), st.integers(9, 40)),
+    smallest=st.floats(0.1, 1),
+    largest=st.floats(1, 4),
+    flip=st.booleans(),
+)
+def test_image_and_label_move_together(seed, sides, smallest, largest, flip):
+    images, labels = coded(2, *sides)
+    how = Augmentation(flip=flip, smallest_scale=smallest, largest_scale=largest, fill=(10, 20, 30))
+    moved, followed = how(images, labels, seed)
+    assert (moved.shape, moved.dtype, followed.shape, followed.dtype) == (
+        images.shape,
+        images.dtype,
+        labels.shape,
+        labels.dtype,
+    )
+    assert moved.is_contiguous(memory_format=torch.channels_last)
+    assert set(followed.unique().tolist()) <= {*labels.unique().tolist(), IGNORE}
+    for image, label in zip(moved, followed, strict=True):
+        unlabelled = label == IGNORE
+        assert (torch.tensor([10, 20, 30], dtype=torch.uint8) == image[:, unlabelled].T).all()
+        # away from the seams between classes a pixel has exactly the colour of its label
+        same = torch.nn.functional.max_pool2d(label[None].float(), 13, 1, 6) == -torch.nn.functional.max_pool2d(
+            -label[None].float(), 13, 1, 6
+        )
+        inner = same[0] & ~unlabelled
+        assert ((image[0][inner].int() - 40 * label[inner].int()).abs() <= 1).all()
+
+
+def test_a_flip_is_a_mirror_and_happens_half_of_the_time():
+    images, labels = coded(200, 9, 12)
+    moved, followed = Augmentation(flip=True)(images, labels, 3)
+    mirrored = 0
+    for index in range(200):
+        if torch.equal(moved[index], images[index].flip(2)) and torch.equal(followed[index], labels[index].flip(1)):
+            mirrored += 1
+        else:
+            assert torch.equal(moved[index], images[index])
+            assert torch.equal(followed[index], labels[index])
+    assert 70 <= mirrored <= 130
+
+
+def test_scales_are_drawn_over_the_whole_range():
+    images, labels = coded(100, 64, 64)
+    _, followed = Augmentation(smallest_scale=0.5)(images, labels, 0)
+    sides = sorted(((label != IGNORE).sum().item() ** 0.5) / 64 for label in followed)
+    assert 0.49 <= sides[0] < 0.55
+    assert 0.95 < sides[-1] <= 1
+
+
+def test_doubling_shows_a_part_at_twice_the_size():
+    labels = torch.arange(32 * 32).reshape(1, 32, 32).remainder(251).byte()
+    images = labels[:, None].repeat(1, 3, 1, 1)
+    _, followed = Augmentation(smallest_scale=1.0, largest_scale=2.0)._moved(images, labels, [[0.9, 1.0, 0.5, 0.25]])
+    top, left = int(0.5 * 17), int(0.25 * 17)
+    part = labels[0, top : top + 16, left : left + 16]
+    assert torch.equal(followed[0], part.repeat_interleave(2, 0).repeat_interleave(2, 1))
+
+
+def test_colours_follow_brightness_contrast_and_saturation():
+    """Held against the three steps done one after another, in double precision."""
+    images = torch.randint(0, 256, (4, 3, 8, 8), generator=torch.Generator().manual_seed(1)).byte()
+    images = images.contiguous(memory_format=torch.channels_last)
+    labels = torch.zeros(4, 8, 8, dtype=torch.uint8)
+    made, kept = Augmentation(photometric=0.4)(images, labels, 7)
+    assert torch.equal(kept, labels)
+    draws = torch.rand(4, 7, generator=torch.Generator().manual_seed(7), dtype=torch.float64)[:, 4:]
+    weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64)
+    for index in range(4):
+        brightness, contrast, saturation = (1 + 0.4 * (2 * draws[index] - 1)).tolist()
+        image = images[index].double()
+        grey = (image * weights[:, None, None]).sum(0)
+        image = grey + saturation * (image - grey)
+        image = grey.mean() + contrast * (image - grey.mean())
+        expected = (brightness * image).clamp(0, 255)
+        assert (made[index].double() - expected).abs().max() <= 0.51
+
+
+@pytest.mark.parametrize("how", [ALL, MOVES, Augmentation(photometric=0.5)])
+def test_the_same_seed_draws_the_same_and_the_originals_stay(how):
+    images, labels = coded(5, 24, 36)
+    before = images.clone(), labels.clone()
+    first, again, other = (how(images, labels, seed) for seed in (1, 1, 2))
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], other[0])
+    assert torch.equal(images, before[0])
+    assert torch.equal(labels, before[1])
+
+
+def test_nothing_asked_nothing_done():
+    images, labels = coded(2, 9, 9)
+    made = Augmentation()(images, labels, 1)
+    assert made[0] is images
+    assert made[1] is labels
+    assert not Augmentation.of(Training(), (0.5, 0.5, 0.5)).changes
+
+
+def test_settings_come_from_the_scenario_and_the_fill_is_the_mean_pixel():
+    asked = Training(flip=True, smallest_scale=0.5, largest_scale=1.5, photometric=0.1)
+    found = Augmentation.of(asked, (0.0, 0.5, 1.0))
+    assert found == Augmentation(flip=True, smallest_scale=0.5, largest_scale=1.5, photometric=0.1, fill=(0, 128, 255))
+
+
+def test_batches_are_the_same_whenever_they_are_drawn():
+    images, labels = coded(7, 16, 16)
+    samples = Samples(images=images, labels=labels)
+    first, again = (list(samples.shuffled(3, 5, ALL, CPU)) for _ in range(2))
+    assert [len(batch[0]) for batch in first] == [3, 2, 2]
+    for one, other in zip(first, again, strict=True):
+        assert torch.equal(one[0], other[0])
+        assert torch.equal(one[1], other[1])
+
+
+def test_a_fault_while_a_batch_is_made_reaches_the_training():
+    images, labels = coded(4, 16, 16)
+    samples = Samples(images=images, labels=labels[:, :8])
+    with pytest.raises(RuntimeError):
+        list(samples.shuffled(2, 5, MOVES, CPU))
