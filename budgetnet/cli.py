@@ -236,6 +236,69 @@ def search(
     raise typer.Exit(1 if nothing else 0)
 
 
+@app.command()
+def predict(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A finished run's folder, such as reports/urban/runs/0000.")
+    ],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="INPUT...", help="Images (PNG, JPEG), GIFs, videos, and folders of them."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Where the files go.", show_default="RUN/predictions"),
+    ] = None,
+    video: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Also a film of the overlays in their order: mp4, gif, or a name like drive.mp4."
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Frames a second of the film.", show_default="as in the input, else 10")
+    ] = None,
+    opacity: Annotated[
+        float, typer.Option(help="How much of the classes' colours is in an overlay.", min=0, max=1)
+    ] = 0.5,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HEIGHTxWIDTH", help="Size that frames are brought to for the network.", show_default="as trained"
+        ),
+    ] = None,
+    masks: Annotated[bool, typer.Option("--masks/--no-masks", help="Write class indices as PNG, in colours.")] = True,
+    overlays: Annotated[
+        bool, typer.Option("--overlays/--no-overlays", help="Write frames blended with the colours, and the key.")
+    ] = True,
+) -> None:
+    """Run a trained network over images or videos: masks, overlays with a colour key, and a film.
+
+    Folders are read in natural order (frame2 before frame10), frames are prepared as in training, and what the network
+    does not see of one stays dark, in masks 255. predictions.csv tells the share of each class frame by frame. A re-run
+    replaces. Example: budgetnet predict reports/urban/runs/0000 drive.mp4 --output drive --video mp4
+    """
+    from budgetnet import arguments
+    from budgetnet.predicting import InterruptedPredictionError, Request, film_name, run_prediction
+
+    request = Request(
+        run=run,
+        inputs=inputs,
+        folder=output or run / "predictions",
+        film=None if video is None else film_name(video),
+        fps=fps,
+        opacity=opacity,
+        size=None if size is None else arguments.size(size),
+        masks=masks,
+        overlays=overlays,
+    )
+    try:
+        run_prediction(request, screen)
+    except InterruptedPredictionError as stopped:
+        typer.echo(str(stopped), err=True)
+        raise typer.Exit(130) from None
+
+
 def _refuse_together(options: Mapping[str, bool]) -> None:
     """Of options that say what to show, only one can be meant."""
     given = [name for name, is_given in options.items() if is_given]
