@@ -299,6 +299,44 @@ def predict(
         raise typer.Exit(130) from None
 
 
+@app.command()
+def evaluate(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A finished run's folder, such as reports/urban/runs/0003.")
+    ],
+    dataset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME[:ARGUMENT]", help="synthetic, camvid:PATH, ...", show_default="the run's own"),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which of its splits: train, val, test.")] = "val",
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images at a time.", min=1, show_default="as in the training")
+    ] = None,
+    images: Annotated[int, typer.Option(help="How many of the worst and best images to show.", min=0, max=20)] = 3,
+    format: FormatOption = Format.table,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="Where the files go.", show_default="RUN/evaluation-<split>"
+        ),
+    ] = None,
+    no_files: Annotated[bool, typer.Option("--no-files", help="Print only, write no reports.")] = False,
+) -> None:
+    """Score a trained network on labelled images, class by class and image by image, and time it.
+
+    Pixel accuracy, IoU, Dice, precision and recall, with and without void, all from one confusion matrix; the worst and
+    best images as pictures; milliseconds per image. Example: budgetnet evaluate reports/urban/runs/0003 --split val
+    """
+    from budgetnet.evaluating import run_evaluation
+
+    done = run_evaluation(
+        run, spec=dataset, split=split, batch_size=batch_size, images=images, output=output, write=not no_files
+    )
+    _show(done.shown, format)
+    if done.written:
+        typer.echo(f"Written: {printable(', '.join(map(str, done.written)))}", err=True)
+
+
 def _refuse_together(options: Mapping[str, bool]) -> None:
     """Of options that say what to show, only one can be meant."""
     given = [name for name, is_given in options.items() if is_given]

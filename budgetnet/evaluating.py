@@ -1,0 +1,248 @@
+"""One evaluation as the command line runs it: run, data, network and counting put together, reports written."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, final
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from budgetnet import datasets, files, formats
+from budgetnet.classes import ClassList
+from budgetnet.classmaps import ClassMap
+from budgetnet.data.form import Form
+from budgetnet.data.reading import Split, class_map, load_splits
+from budgetnet.datasets import Source
+from budgetnet.errors import BudgetnetError, printable, shorten
+from budgetnet.evaluation import report as evaluation_report
+from budgetnet.evaluation.pictures import Shown, confusion_png, examples_png
+from budgetnet.evaluation.record import Evaluation, Kinship
+from budgetnet.provenance import provenance
+from budgetnet.report import Report
+from budgetnet.training.evaluation import timing
+from budgetnet.training.finished import Finished, load
+from budgetnet.training.loop import predict, tally
+from budgetnet.training.machine import deterministic, keep_memory
+from budgetnet.training.samples import Samples, Scaling
+
+FORMATS = ("markdown", "json", "csv")
+"""In which reports are written."""
+
+PICTURES: Final = (evaluation_report.CONFUSION, evaluation_report.BEST, evaluation_report.WORST)
+"""What an evaluation may write besides. Those that this one does not write are removed: they would be taken for its."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What goes to the screen, and what was written."""
+
+    shown: Report
+    written: Sequence[Path]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Data:
+    """Images and labels as they are handed to the network: their spec, which split, and how the run knows them."""
+
+    spec: str
+    name: str
+    split: Split
+    classes: ClassList
+    kinship: Kinship
+
+
+def run_evaluation(
+    folder: Path,
+    *,
+    spec: str | None = None,
+    split: str = "val",
+    batch_size: int | None = None,
+    images: int = 3,
+    output: Path | None = None,
+    write: bool = True,
+) -> Outcome:
+    """Scores a finished run's network on a split of the data set `spec` (by default the run's own) and times it.
+
+    Writes its report into `output` unless `write` is off; see `default_folder`. `images` is how many of the worst and
+    the best images are shown, `batch_size` by default that of the training. Raises BudgetnetError.
+    """
+    run = load(folder)
+    model = run.model()  # what is wrong with it is told before minutes of reading
+    keep_memory()
+    size = batch_size or run.batch_size
+    with _bars() as progress:
+        data = _read(run, spec, split, progress("reading"))
+        samples = Samples.of(data.split)
+        with _enough_memory(size):
+            counted = progress("evaluating")
+            found = tally(
+                model,
+                samples,
+                run.scaling,
+                len(data.classes),
+                size,
+                lambda done: counted(done, len(samples)),
+            )
+            time_per_image = timing(model, samples, run.scaling)
+    evaluation = Evaluation(
+        classes=data.classes,
+        names=data.split.names,
+        confusion=found.confusion.numpy(),
+        per_image=found.marginals.numpy(),
+        timing=time_per_image,
+        split=split,
+        kinship=data.kinship,
+        recorded=run.result.scores.mean_iou,
+        run=_about_run(run),
+        data=_about_data(data, run),
+        settings={"split": split, "batch_size": size, "images_shown": images},
+        made_by=provenance(),
+    )
+    made = evaluation_report.report(evaluation, shown=images)
+    written = []
+    if write:
+        pictures = _pictures(evaluation, data, run.scaling, model, images)
+        written = _write(output or default_folder(run, data.spec, split), made, pictures)
+    return Outcome(shown=evaluation_report.for_screen(made), written=written)
+
+
+def default_folder(run: Finished, spec: str, split: str) -> Path:
+    """`evaluation-<split>` in the run's folder; with the data set's name behind it where that is not the run's own."""
+    own = spec == run.source
+    return run.folder / (f"evaluation-{split}" if own else f"evaluation-{split}-{spec.partition(':')[0]}")
+
+
+def _read(run: Finished, spec: str | None, split: str, progress: Callable[[int, int], None]) -> _Data:
+    asked = run.source if spec is None else spec
+    if not asked:
+        raise BudgetnetError("--dataset must be given where the run does not tell its own data, but got none")
+    try:
+        source = datasets.find(asked)
+        chosen = _class_map(asked, source, run.classes)
+        form = Form(height=run.height, width=run.width)
+        read = load_splits(asked, source, (split,), chosen, form, progress)[split]
+    except BudgetnetError as error:
+        if spec is not None:
+            raise
+        hint = f"the run was trained on {printable(run.source)}; --dataset names other data"
+        raise BudgetnetError(f"{error}\n{hint}") from None
+    return _Data(
+        spec=asked, name=split, split=read, classes=chosen.classes, kinship=_kinship(run, asked, split, read.digest)
+    )
+
+
+def _class_map(spec: str, source: Source, classes: ClassList) -> ClassMap:
+    """The class map that gives the run's classes: by their names and, where several do, by the name of the list."""
+    named = [each for each in source.class_maps if each.classes.names == classes.names]
+    fitting = [each for each in named if each.classes.name == classes.name]
+    chosen = fitting[0] if len(fitting) == 1 else class_map(spec, source, classes.names)
+    if chosen.classes.void != classes.void:
+        mine, theirs = (_void_name(each) for each in (classes, chosen.classes))
+        raise BudgetnetError(f"classes must have the void class of the run, {mine}, but got {theirs} in {chosen.key}")
+    return chosen
+
+
+def _void_name(classes: ClassList) -> str:
+    return "none" if classes.void is None else shorten(classes.names[classes.void])
+
+
+def _kinship(run: Finished, spec: str, split: str, digest: str) -> Kinship:
+    if not run.digests:
+        return "unknown"
+    if digest == run.digests.get("train"):
+        return "trained"
+    if digest == run.digests.get("val"):
+        return "scored"
+    return "changed" if spec == run.source and split in run.digests else "other"
+
+
+@contextmanager
+def _enough_memory(batch_size: int) -> Iterator[None]:
+    """Says which setting to change where memory runs out."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        told = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not told and "allocate memory" not in str(error) and "not enough memory" not in str(error):
+            raise
+        raise BudgetnetError(f"--batch-size must fit in memory, but {batch_size} images do not") from None
+
+
+def _pictures(found: Evaluation, data: _Data, scaling: Scaling, model: torch.nn.Module, count: int) -> dict[str, bytes]:
+    """The pictures of the report, by file name: predictions are made again, for they are not kept."""
+    title = f"{len(found.names):,} images of split {found.split}: share of each class, in percent"
+    made = {evaluation_report.CONFUSION: confusion_png(found.confusion, found.classes, title)}
+    worst, best = evaluation_report.extremes(found, count)
+    samples = Samples.of(data.split)
+    for name, places in ((evaluation_report.WORST, worst), (evaluation_report.BEST, best)):
+        shown = []
+        for place in places:
+            with deterministic(0):
+                (answer,) = predict(model, samples.images[place : place + 1], scaling).cpu().byte().numpy()
+            shown.append(
+                Shown(
+                    image=data.split.images[place],
+                    labels=data.split.labels[place],
+                    predictions=answer,
+                    caption=evaluation_report.caption(found.images[place]),
+                )
+            )
+        if shown:
+            made[name] = examples_png(shown, found.classes)
+    return made
+
+
+def _write(folder: Path, made: Report, pictures: Mapping[str, bytes]) -> list[Path]:
+    written = files.write_all(folder, {**pictures, **formats.files(made, *FORMATS)})
+    for name in PICTURES:
+        if name not in pictures:
+            files.remove(folder / name)
+    return written
+
+
+def _about_run(run: Finished) -> dict[str, Any]:
+    return {
+        "folder": str(run.folder),
+        "network": run.candidate.network,
+        "candidate": run.candidate.label,
+        "ops": run.result.ops,
+        "params": run.result.params,
+        "weights_sha256": run.weights_digest,
+        "trained_on": run.source,
+        "trained_on_fingerprint": run.dataset,
+        "trained_epochs": run.result.epochs,
+        "trained_by_commit": str(run.result.made_by.get("commit", "")),
+    }
+
+
+def _about_data(data: _Data, run: Finished) -> dict[str, Any]:
+    return {
+        "dataset": data.spec,
+        "split": data.name,
+        "images": len(data.split),
+        "height": run.height,
+        "width": run.width,
+        "digest": data.split.digest,
+        "digest_of_the_run": run.digests.get(data.name, ""),
+        "classes": data.classes.name,
+        "void": None if data.classes.void is None else data.classes.names[data.classes.void],
+    }
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """Progress bars on standard error, where somebody can see them: `bars("reading")(done, total)`."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+
+        def begin(name: str) -> Callable[[int, int], None]:
+            task = bars.add_task(name, total=None)
+            return lambda done, total: bars.update(task, completed=done, total=total)
+
+        yield begin
