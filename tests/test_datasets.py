@@ -36,10 +36,14 @@ def write_pair(root: Path, split: str, name: str, image: np.ndarray, label: np.n
     )
 
 
+def tiny_camvid(root: Path, **options: int) -> Path:
+    layouts.make("camvid", root, **options)
+    return root
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    layouts.make("camvid", tmp_path)
-    return tmp_path
+    return tiny_camvid(tmp_path)
 
 
 def load(folder: Path, classes=7, **size: int) -> reading.Dataset:

@@ -15,12 +15,14 @@ checking, preparing. Files and splits are read with the help of `_files` and `_s
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from budgetnet.classmaps import ClassMap, for_source
+from budgetnet.classmaps import ClassMap, for_source, read
+from budgetnet.datasets._settings import without
 from budgetnet.errors import MOST_TOLD, BudgetnetError, did_you_mean
 from budgetnet.plugins import load_module, module_names
 
@@ -101,12 +103,19 @@ def names() -> list[str]:
 
 
 def find(spec: str) -> Source:
-    """The data set `spec` (`name` or `name:argument`), with all class maps. Raises BudgetnetError."""
+    """The data set `spec` (`name` or `name:argument`), with all class maps. Raises BudgetnetError.
+
+    A setting `map=FILE` at the end of any argument adds a class map, which goes before one of the same name or classes.
+    """
     key, _, argument = spec.partition(":")
     module = load_module(__name__, key, "data set")
-    found = cast(Source, module.find(argument))
-    shipped = for_source(key, module.SOURCE_CLASSES) if module.SOURCE_CLASSES else []
-    return replace(found, class_maps=(*found.class_maps, *shipped))
+    rest, files = without(argument, "map")
+    found = cast(Source, module.find(rest))
+    added = tuple(read(Path(file).expanduser(), key, found.classes) for file in files)
+    shipped = for_source(key, module.SOURCE_CLASSES) if module.SOURCE_CLASSES else ()
+    said = {each for one in added for each in (one.classes.name, one.classes.names)}
+    others = (one for one in (*found.class_maps, *shipped) if not {one.classes.name, one.classes.names} & said)
+    return replace(found, class_maps=(*added, *others))
 
 
 def samples(spec: str, source: Source, split: str) -> tuple[Sample, ...]:
