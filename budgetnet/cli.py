@@ -1,7 +1,6 @@
 """The command line: parses, calls, prints. Heavy imports stay inside the commands that need them."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from rich.console import Console
 
 from budgetnet import data_cli, scenario_cli, terminal
 from budgetnet.errors import BudgetnetError, printable
+from budgetnet.terminal import Format
 
 WIDTH = 120
 """Columns a table may count on; in a narrower window its lines wrap, so that no figure is ever cut."""
@@ -28,15 +28,6 @@ app.add_typer(data_cli.app, name="data")
 screen = Console()
 if screen.width < WIDTH:
     screen.width = WIDTH
-
-
-class Format(StrEnum):
-    """Output formats of the screen."""
-
-    table = "table"
-    markdown = "markdown"
-    csv = "csv"
-    json = "json"
 
 
 ScenarioArgument = Annotated[

@@ -1,5 +1,7 @@
 """`budgetnet data`: what data sets there are, and all that is done with them before a training."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +9,7 @@ import typer
 from rich.console import Console
 
 from budgetnet import terminal
+from budgetnet.errors import printable
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,6 +28,11 @@ ClassesOption = Annotated[
         metavar="LIST", help="The list of classes: its name, such as lab7, or a count where only one list has so many."
     ),
 ]
+SplitsOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Only this split; may be given again.", show_default="all that it has"),
+]
+SeedOption = Annotated[int, typer.Option(help="Of which images the contact sheet shows.", min=0)]
 
 
 @app.command("list")
@@ -87,7 +95,7 @@ def prepare(
     asked = Asked(
         spec=dataset,
         recipe=recipe,
-        classes=int(classes) if classes is not None and classes.isdecimal() and len(classes) < 4 else classes,
+        classes=_count_or_name(classes),
         size=None if size is None else arguments.size(size),
         crop=None if crop is None else arguments.size(crop, "--crop"),
         seed=seed,
@@ -95,3 +103,104 @@ def prepare(
     _, report = run_prepare(asked, folder=output, force=force)
     with terminal.printing():
         table.show(report, screen)
+
+
+@app.command()
+def check(
+    dataset: DatasetArgument,
+    classes: ClassesOption = None,
+    split: SplitsOption = None,
+    format: Annotated[
+        terminal.Format, typer.Option("--format", help="How to print it. csv and json hold every problem.")
+    ] = terminal.Format.table,
+    seed: SeedOption = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="Where the files go.", show_default="reports/data/<name>"
+        ),
+    ] = None,
+    no_files: Annotated[bool, typer.Option("--no-files", help="Print only, write no reports.")] = False,
+) -> None:
+    """Read every image and label: find damaged, unpaired, empty, doubled and wrongly labelled ones, count the classes.
+
+    Exits with 1 where there is a problem; notes are worth a look. Writes check.md, check.json, tables as CSV and a
+    contact sheet. Example: budgetnet data check camvid:/data/CamVid
+    """
+    from budgetnet import formats
+    from budgetnet.data_checking import run_check
+    from budgetnet.formats import table
+
+    with _stoppable():
+        done = run_check(
+            dataset,
+            classes=_count_or_name(classes),
+            splits=split or (),
+            folder=output,
+            seed=seed,
+            write=not no_files,
+        )
+    with terminal.printing():
+        if format is terminal.Format.table:
+            table.show(done.shown, screen)
+        else:
+            typer.echo(formats.text(done.shown, format.value), nl=False)
+    typer.echo(done.pace, err=True)
+    if done.written:
+        typer.echo(f"Written: {printable(', '.join(map(str, done.written)))}", err=True)
+    raise typer.Exit(0 if done.clean else 1)
+
+
+@app.command()
+def preview(
+    dataset: DatasetArgument,
+    classes: ClassesOption = None,
+    split: SplitsOption = None,
+    images: Annotated[int, typer.Option(help="How many to show.", min=1, max=200)] = 12,
+    seed: SeedOption = 0,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HEIGHTxWIDTH", help="Cut and scaled as a network gets them.", show_default="whole"),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The PNG to write.", show_default="reports/data/<name>/preview.png"
+        ),
+    ] = None,
+) -> None:
+    """Show some images blended with their labels, with the colour key, as one picture. Reads only those images.
+
+    Exits with 1 where one of them cannot be read. Example: budgetnet data preview camvid:/data/CamVid --split val
+    """
+    from budgetnet import arguments
+    from budgetnet.data_checking import run_preview
+
+    with _stoppable():
+        done = run_preview(
+            dataset,
+            classes=_count_or_name(classes),
+            splits=split or (),
+            images=images,
+            seed=seed,
+            size=None if size is None else arguments.size(size),
+            path=output,
+        )
+    with terminal.printing():
+        typer.echo(f"{done.shown} images in the colours of {done.classes}: {printable(str(done.path))}")
+    for fault in done.faults:
+        typer.secho(f"Left out: {fault}", fg="red", err=True)
+    raise typer.Exit(1 if done.faults else 0)
+
+
+def _count_or_name(classes: str | None) -> int | str | None:
+    return int(classes) if classes is not None and classes.isdecimal() and len(classes) < 4 else classes
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("Stopped, nothing was written.", err=True)
+        raise typer.Exit(130) from None

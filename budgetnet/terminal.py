@@ -3,10 +3,20 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 
 import typer
 
 from budgetnet.errors import BudgetnetError, FileError
+
+
+class Format(StrEnum):
+    """Output formats of the screen."""
+
+    table = "table"
+    markdown = "markdown"
+    csv = "csv"
+    json = "json"
 
 
 def complain(error: BudgetnetError) -> None:

@@ -1,0 +1,114 @@
+"""What is odd about a data set and may yet be meant so: worth a look, no fault."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from budgetnet.classes import IGNORE
+from budgetnet.classmaps import ClassMap
+from budgetnet.data.twins import Seen, near_images
+from budgetnet.datasets import Fault, Sample, Source
+from budgetnet.errors import printable
+
+Said = tuple[str, Sample | None, Fault]
+"""Of which split and sample (none: of the whole split) what is said."""
+
+MISFIT, USUAL_FIT = 1.15, 1.3
+"""Labels fit their image badly where `look.fit` is below the first, if half of the images reach the second."""
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+_SHOWN = 5
+
+
+def of_names(source: Source, splits: Sequence[str]) -> Iterator[Said]:
+    """Names that several splits have, and pictures beside the images that are in no split."""
+    known: dict[str, list[str]] = {}
+    for split in splits:
+        for sample in source.splits[split].samples:
+            known.setdefault(sample.name, []).append(split)
+    shared: dict[str, list[str]] = {}
+    for name, several in known.items():
+        if len(several) > 1:
+            shared.setdefault(", ".join(several), []).append(name)
+    for both, names in shared.items():
+        yield both, None, Fault(where="", what=f"these splits have names in common: {_some(names)}")
+    for folder, names in _left_over(source).items():
+        yield "", None, Fault(where=printable(folder), what=f"pictures in it that no split has: {_some(names)}")
+
+
+def of_images(seen: Sequence[Seen]) -> Iterator[Said]:
+    """Images that are nearly the same in two splits, labels that seem to be of another image, grey ones in colour."""
+    for each, other in near_images(seen):
+        what = f"nearly the same as {other.sample.image} ({other.split}): seen by both, it makes results look better"
+        yield each.split, each.sample, Fault(where=each.sample.image, what=what)
+    fits = [each.sight.fit for each in seen if each.sight.fit is not None]
+    usual = median(fits) if fits else 0.0
+    for each in seen:
+        if usual >= USUAL_FIT and each.sight.fit is not None and each.sight.fit < MISFIT:
+            what = (
+                "seem not to be this image's, or shifted or mirrored: edges of the image are only "
+                f"{each.sight.fit:.2f} times as strong at their borders as beside them (half of all reach {usual:.2f})"
+            )
+            yield each.split, each.sample, Fault(where=each.sample.labels, what=what)
+    grey = [each for each in seen if not each.sight.has_colour]
+    if 2 * len(grey) < len(seen):
+        for each in grey:
+            what = f"in grey, while {len(seen) - len(grey):,} images are in colour"
+            yield each.split, each.sample, Fault(where=each.sample.image, what=what)
+
+
+def of_sizes(split: str, sizes: Mapping[tuple[int, int], int]) -> Iterator[Said]:
+    """Images of several sizes."""
+    if len(sizes) > 1:
+        often = sorted(sizes, key=lambda size: (-sizes[size], size))
+        told = _some([f"{height} x {width} ({sizes[height, width]:,})" for height, width in often])
+        yield split, None, Fault(where="", what=f"images have {len(sizes):,} sizes: {told}")
+
+
+def of_classes(split: str, missing: Sequence[str]) -> Iterator[Said]:
+    """Classes that no label of a split has."""
+    if missing:
+        yield split, None, Fault(where="", what=f"no pixel of it belongs to: {', '.join(missing)}")
+
+
+def classes_without(
+    pixels: NDArray[np.int64], source: Source, chosen: ClassMap | None, void: frozenset[int]
+) -> list[str]:
+    """Names of the classes that count and of which there is no pixel (int64 (256), by source id)."""
+    if chosen is None:
+        return [name for number, name in source.classes.items() if number not in void and not pixels[number]]
+    there = {chosen.targets[number] for number in source.classes if pixels[number]} - {IGNORE}
+    return [chosen.classes.names[index] for index in chosen.classes.scored if index not in there]
+
+
+def _left_over(source: Source) -> dict[str, list[str]]:
+    """Folder -> names of pictures that lie among the images, but that no split has and no fault tells of."""
+    known: set[str] = set()
+    folders: dict[str, None] = {}
+    for listing in source.splits.values():
+        known.update(fault.where for fault in listing.faults)
+        for sample in listing.samples:
+            known.update(map(printable, sample.files))
+            folders.update(dict.fromkeys(str(Path(name).parent) for name in sample.files[:1]))
+    found: dict[str, list[str]] = {}
+    for folder in folders:
+        for path in _pictures(Path(folder)):
+            if printable(str(path)) not in known:
+                found.setdefault(folder, []).append(printable(path.name))
+    return found
+
+
+def _pictures(folder: Path) -> Iterable[Path]:
+    try:
+        there = sorted(folder.iterdir())
+    except OSError:  # gone since its files were read
+        return []
+    return [path for path in there if path.suffix.lower() in _PICTURES and not path.name.startswith(".")]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

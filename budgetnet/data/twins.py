@@ -1,0 +1,90 @@
+"""Images that are there twice, and labels that belong to two images."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from budgetnet.data.look import Sight
+from budgetnet.datasets import Fault, Sample
+
+NEAR = 0.5
+"""Mean difference, in levels of 255, of two images shrunken to 16 x 16, up to which they are nearly the same.
+
+One image saved again as JPEG, or at half the size, is 0.1 to 0.4 away from itself; in CamVid two images from one drive
+are 1.2 and more.
+"""
+
+HAND_DRAWN = 16
+"""Corners from which on two labels are not the same by chance. A horizon has none, a box four."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One sample that was read whole, and in which split."""
+
+    split: str
+    sample: Sample
+    sight: Sight
+
+
+def same_images(seen: Sequence[Seen]) -> Iterator[tuple[Seen, Fault]]:
+    """Each image that is there more than once, pixel by pixel, whatever its file is called."""
+    rule = "an image must be there once, but"
+    for group in _groups(seen, [each.sight.image for each in seen]):
+        for each in group:
+            others = [other for other in group if other is not each]
+            yield each, Fault(where=each.sample.image, what=f"{rule} {_named(others, image=True)}")
+
+
+def same_labels(seen: Sequence[Seen]) -> Iterator[tuple[Seen, Fault]]:
+    """Labels that different images have in common and that are too intricate for chance."""
+    rule = "labels must belong to one image, but"
+    for group in _groups(seen, [each.sight.labels for each in seen]):
+        if group[0].sight.corners < HAND_DRAWN:
+            continue
+        for each in group:
+            others = [other for other in group if other.sight.image != each.sight.image]
+            if others:
+                yield each, Fault(where=each.sample.labels, what=f"{rule} {_named(others, image=False)}")
+
+
+def near_images(seen: Sequence[Seen]) -> Iterator[tuple[Seen, Seen]]:
+    """Each image that is nearly the same as one in another split, with the nearest such one.
+
+    Every pair is considered: the mean brightness of two images differs by no more than the images do, so only those
+    that lie close together in it are compared.
+    """
+    if not seen:
+        return
+    thumbs = np.stack([each.sight.thumb.ravel() for each in seen]).astype(np.int16)
+    splits = np.unique([each.split for each in seen], return_inverse=True)[1]
+    images = np.unique([each.sight.image.hex() for each in seen], return_inverse=True)[1]
+    means = thumbs.mean(axis=1)
+    order = np.argsort(means, kind="stable")
+    ends = np.searchsorted(means[order], means + NEAR, side="right")
+    starts = np.searchsorted(means[order], means - NEAR, side="left")
+    for index in range(len(seen)):
+        close = order[starts[index] : ends[index]]
+        close = close[(splits[close] != splits[index]) & (images[close] != images[index])]
+        if len(close):
+            apart = np.abs(thumbs[close] - thumbs[index]).mean(axis=1)
+            nearest = int(apart.argmin())
+            if apart[nearest] <= NEAR:
+                yield seen[index], seen[int(close[nearest])]
+
+
+def _groups(seen: Sequence[Seen], digests: Iterable[bytes]) -> list[list[Seen]]:
+    """Those of one digest, where there are several, in their order."""
+    groups: dict[bytes, list[Seen]] = {}
+    for each, digest in zip(seen, digests, strict=True):
+        groups.setdefault(digest, []).append(each)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _named(others: Sequence[Seen], *, image: bool) -> str:
+    """`FILE (val) is the same`, however many there are."""
+    first = others[0]
+    path = first.sample.image if image else first.sample.labels
+    more = f" and {len(others) - 1:,} more are" if len(others) > 1 else " is"
+    return f"{path} ({first.split}){more} the same{'' if image else ', of another image'}"
