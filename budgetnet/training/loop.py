@@ -1,4 +1,5 @@
-"""The published recipe: Adam at a fixed rate, cross-entropy without void, L2 on all weights, dropout. Augmentation is off.
+"""The published recipe: Adam at a fixed rate, cross-entropy without void, L2 on all weights, dropout, no augmentation
+unless a scenario asks for it.
 
 Source of its figures: the published training of MobileNet-FCN on Cityscapes (see `scenario.Training`). Adam's
 `weight_decay` adds `weight_decay * w` to the gradient, which is what an L2 term of `weight_decay / 2 * w^2` in the
