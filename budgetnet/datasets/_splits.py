@@ -22,7 +22,7 @@ from pathlib import Path
 from budgetnet.datasets import SPLITS, DataError, Fault, Listing, Sample
 from budgetnet.datasets._lists import Index, read_list
 from budgetnet.datasets._settings import SETTINGS, parted
-from budgetnet.errors import BudgetnetError, did_you_mean, shorten
+from budgetnet.errors import BudgetnetError, did_you_mean, printable, shorten
 
 _RULE = "must be a share between 0 and 1, a split of the data set, or a list file"
 
@@ -104,13 +104,13 @@ def _taken(
     named = {split: value for split, value in settings.items() if split not in shares}
     taken = _named(named, own, pool, chosen.key)
     taken |= _kept(settings, own, pool, taken)
-    takes_rest = "train" if "train" not in settings else None if "val" in taken | shares else "val"
+    takes_rest = "train" if "train" not in settings else None if "val" in {*taken, *shares} else "val"
     taken |= _drawn(shares, _less(pool, taken), pool, chosen, needs_rest=takes_rest == "train")
     rest = _less(pool, taken)
     if takes_rest == "train" or (takes_rest and rest):
         taken[takes_rest] = rest
     if not taken["train"]:
-        told = ", ".join(f"{split}={value}" for split, value in settings.items())
+        told = ", ".join(f"{split}={printable(value)}" for split, value in settings.items())
         raise BudgetnetError(f"{chosen.key}: train must hold one image or more, but {told} leaves none")
     return taken
 
@@ -152,7 +152,7 @@ def _named(named: Mapping[str, str], own: Mapping[str, Listing], pool: Pool, key
     for split, places in taken.items():
         for place in places:
             if place in owner:
-                both = f"{owner[place]} ({named[owner[place]]}) and {split} ({named[split]})"
+                both = " and ".join(f"{each} ({printable(named[each])})" for each in (owner[place], split))
                 wrong.append(Fault(where=pool[place].image, what=f"must be in one split, but is in {both}"))
             owner.setdefault(place, split)
     if wrong:
