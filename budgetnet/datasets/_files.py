@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from budgetnet.datasets import DataError, Fault, Listing, Pixels, Sample, id_fault
 from budgetnet.errors import BudgetnetError, printable
@@ -284,11 +284,33 @@ def open_picture(path: Path, *formats: str) -> Image.Image:
         with Image.open(path, formats=formats) as picture:
             picture.load()
     except _DAMAGED as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise _refused(path, f"must be a whole {what} that can be read: {printable(why)}") from None
+        raise _refused(path, f"must be a whole {what} that can be read: {_why(path, formats, error)}") from None
     if picture.format == "PNG" and _bit_depth(path) == 16:  # Pillow makes 8 bits of 16-bit colour, and says nothing
         raise _refused(path, "must have 8 bits per channel, but has 16")
     return picture
+
+
+_BEGINNINGS = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG": "PNG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"RIFF": "WebP",
+}
+
+
+def _why(path: Path, formats: tuple[str, ...], error: Exception) -> str:
+    """Why a picture cannot be read: Pillow says no more than that it is none of the formats asked for."""
+    if not isinstance(error, UnidentifiedImageError):
+        return printable(getattr(error, "strerror", None) or str(error))
+    with path.open("rb") as file:
+        start = file.read(8)
+    kind = next((kind for beginning, kind in _BEGINNINGS.items() if start.startswith(beginning)), "")
+    if kind in formats:
+        return "its beginning is damaged"
+    return f"it is a {kind}" if kind else "it is none" if start else "it is empty"
 
 
 def _bit_depth(path: Path) -> int:
