@@ -257,13 +257,13 @@ def labels_stretched_to_be_seen(own, other):
 
 @problem
 def all_void(own, other):
-    words = f"labels must have a pixel of a class that counts, but all {own.ids().size:,} are void (11 unlabelled)"
+    words = "labels must have a pixel of a class that counts, but hold nothing but void (11 unlabelled)"
     return save(own.labels, np.full_like(own.ids(), 11)), words
 
 
 @problem
 def all_of_one_class(own, other):
-    return save(own.labels, np.zeros_like(own.ids())), "labels must tell classes apart, but all "
+    return save(own.labels, np.zeros_like(own.ids())), "labels must tell classes apart, but hold nothing but 0 sky"
 
 
 # --- sizes
@@ -418,6 +418,26 @@ def image_saved_as_jpeg_and_back(own, other):
     out = io.BytesIO()
     Image.fromarray(other.pixels()).save(out, format="JPEG", quality=90)
     return save(own.image, np.array(Image.open(out))), "nearly the same as "
+
+
+@note
+def noise_for_labels(own, other):
+    noise = np.random.default_rng(0).integers(0, 12, own.ids().shape, np.uint8)
+    return save(own.labels, noise), "seem not to be this image's, or shifted or mirrored"
+
+
+@note
+def lower_half_lost(own, other):
+    pixels = own.pixels()
+    pixels[len(pixels) // 2 :] = 128
+    return save(own.image, pixels), "50.0% of its rows are of one colour each: a part of it may be lost"
+
+
+@note
+def labels_half_done(own, other):
+    ids = own.ids()
+    ids[: len(ids) * 3 // 4] = 11
+    return save(own.labels, ids), "of them are void (half of all images have "
 
 
 # --- what is all right

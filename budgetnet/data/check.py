@@ -104,7 +104,7 @@ def check(
             if progress is not None:
                 progress(done, len(everything))
     faults += [(each.split, each.sample, fault) for each, fault in (*same_images(seen), *same_labels(seen))]
-    odd = [*notes.of_names(source, wanted), *notes.of_images(seen)]
+    odd = [*notes.of_names(source, wanted), *notes.of_images(seen, {fault.where for _, _, fault in faults})]
     for tally in tallies.values():
         odd += notes.of_sizes(tally.split, tally.sizes)
         if tally.read:
@@ -170,10 +170,16 @@ def _findings(said: Iterable[Said], order: Sequence[str]) -> tuple[Finding, ...]
 
 
 def _suspects(said: Iterable[Said], seen: Iterable[Seen]) -> tuple[Suspect, ...]:
-    """The first that was said of each sample that can be read."""
+    """The first that was said of each sample that can be read; one of each kind, then the second of each, and so on."""
     readable = {(each.split, each.sample.name) for each in seen}
     found: dict[tuple[str, str], Suspect] = {}
     for split, sample, fault in said:
         if sample is not None and (split, sample.name) in readable:
             found.setdefault((split, sample.name), Suspect(split=split, sample=sample, what=fault.what))
-    return tuple(found.values())
+    before: Counter[str] = Counter()
+    places: dict[tuple[str, str], int] = {}
+    for key, each in found.items():
+        kind = each.what.partition(",")[0]  # the rule
+        places[key] = before[kind]
+        before[kind] += 1
+    return tuple(found[key] for key in sorted(found, key=places.__getitem__))

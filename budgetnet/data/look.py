@@ -35,9 +35,10 @@ class Sight:
     """What is kept of an image and its labels that were read whole: a few hundred bytes.
 
     `image` and `labels` are digests of pixels and size. `thumb` is the image in grey, uint8 (`THUMB`, `THUMB`);
-    `has_colour` where its red, green and blue differ. `corners` counts where the outlines in the labels bend: few in
-    labels that two images may share by chance. `fit` is how much stronger edges of the image are at the classes'
-    borders than a little beside them; None where borders are too few to tell.
+    `has_colour` where its red, green and blue differ; `flat` is the share of its rows that are of one colour each.
+    `void` is the share of the labels' pixels that count for nothing. `corners` counts where the outlines in the labels
+    bend: few in labels that two images may share by chance. `fit` is how much stronger edges of the image are at the
+    classes' borders than a little beside them; None where borders are too few to tell.
     """
 
     height: int
@@ -46,6 +47,8 @@ class Sight:
     labels: bytes
     thumb: Pixels
     has_colour: bool
+    flat: float
+    void: float
     corners: int
     fit: float | None
 
@@ -95,6 +98,8 @@ def look(sample: Sample, source_classes: Mapping[int, str], void: frozenset[int]
         labels=_digest(labels),
         thumb=np.asarray(grey.resize((THUMB, THUMB), Image.Resampling.BOX), np.uint8),
         has_colour=not (np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 1], image[..., 2])),
+        flat=float((image[:, 1:] == image[:, :-1]).all(axis=(1, 2)).mean()),
+        void=float(pixels[sorted(void)].sum() / max(1, labels.size)),
         corners=_corners(labels),
         fit=fit(np.asarray(grey), labels),
     )
@@ -170,9 +175,9 @@ def _empty(pixels: NDArray[np.int64], source_classes: Mapping[int, str], void: f
     names = ", ".join(f"{number} {source_classes[number]}" for number in there)
     if void.issuperset(there):
         rule = "labels must have a pixel of a class that counts"
-        return f"{rule}, but all {int(pixels.sum()):,} are void ({names})"
+        return f"{rule}, but hold nothing but void ({names})"
     if len(there) == 1 and len(source_classes.keys() - void) > 2:
-        return f"labels must tell classes apart, but all {int(pixels.sum()):,} pixels are {names}"
+        return f"labels must tell classes apart, but hold nothing but {names}"
     return None
 
 

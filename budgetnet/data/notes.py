@@ -1,6 +1,6 @@
 """What is odd about a data set and may yet be meant so: worth a look, no fault."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -12,12 +12,19 @@ from budgetnet.classmaps import ClassMap
 from budgetnet.data.twins import Seen, near_images
 from budgetnet.datasets import Fault, Sample, Source
 from budgetnet.errors import printable
+from budgetnet.units import percent
 
 Said = tuple[str, Sample | None, Fault]
 """Of which split and sample (none: of the whole split) what is said."""
 
 MISFIT, USUAL_FIT = 1.15, 1.3
 """Labels fit their image badly where `look.fit` is below the first, if half of the images reach the second."""
+
+MOSTLY = 0.5
+"""Share of void from which on labels are mostly void, unless that is usual."""
+
+LEAST_FLAT = 0.05
+"""Share of rows of one colour from which on a part of an image may be lost. In CamVid no row is."""
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _SHOWN = 5
@@ -39,11 +46,18 @@ def of_names(source: Source, splits: Sequence[str]) -> Iterator[Said]:
         yield "", None, Fault(where=printable(folder), what=f"pictures in it that no split has: {_some(names)}")
 
 
-def of_images(seen: Sequence[Seen]) -> Iterator[Said]:
-    """Images that are nearly the same in two splits, labels that seem to be of another image, grey ones in colour."""
+def of_images(seen: Sequence[Seen], faulty: Container[str]) -> Iterator[Said]:
+    """What stands out among the images: see the functions below. `faulty` are files that a fault was told of."""
     for each, other in near_images(seen):
         what = f"nearly the same as {other.sample.image} ({other.split}): seen by both, it makes results look better"
         yield each.split, each.sample, Fault(where=each.sample.image, what=what)
+    yield from _misfits(seen)
+    yield from _mostly_void(seen)
+    yield from (said for said in _pale(seen) if said[2].where not in faulty)
+
+
+def _misfits(seen: Sequence[Seen]) -> Iterator[Said]:
+    """Labels that seem to be of another image."""
     fits = [each.sight.fit for each in seen if each.sight.fit is not None]
     usual = median(fits) if fits else 0.0
     for each in seen:
@@ -53,11 +67,27 @@ def of_images(seen: Sequence[Seen]) -> Iterator[Said]:
                 f"{each.sight.fit:.2f} times as strong at their borders as beside them (half of all reach {usual:.2f})"
             )
             yield each.split, each.sample, Fault(where=each.sample.labels, what=what)
-    grey = [each for each in seen if not each.sight.has_colour]
-    if 2 * len(grey) < len(seen):
-        for each in grey:
-            what = f"in grey, while {len(seen) - len(grey):,} images are in colour"
-            yield each.split, each.sample, Fault(where=each.sample.image, what=what)
+
+
+def _mostly_void(seen: Sequence[Seen]) -> Iterator[Said]:
+    usual = median([each.sight.void for each in seen]) if seen else 0.0
+    for each in seen:
+        if each.sight.void < 1 and each.sight.void >= MOSTLY > 2 * usual:
+            what = f"{percent(each.sight.void)}% of them are void (half of all images have {percent(usual)}% or less)"
+            yield each.split, each.sample, Fault(where=each.sample.labels, what=what)
+
+
+def _pale(seen: Sequence[Seen]) -> Iterator[Said]:
+    """Images in grey where most are in colour, and those with a part that shows nothing."""
+    grey = sum(not each.sight.has_colour for each in seen)
+    for each in seen:
+        where, has_colour, flat = each.sample.image, each.sight.has_colour, each.sight.flat
+        if not has_colour and 2 * grey < len(seen):
+            what = f"in grey, while {len(seen) - grey:,} images are in colour"
+            yield each.split, each.sample, Fault(where=where, what=what)
+        if LEAST_FLAT <= flat < 1:
+            what = f"{percent(flat)}% of its rows are of one colour each: a part of it may be lost"
+            yield each.split, each.sample, Fault(where=where, what=what)
 
 
 def of_sizes(split: str, sizes: Mapping[tuple[int, int], int]) -> Iterator[Said]:

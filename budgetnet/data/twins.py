@@ -1,5 +1,6 @@
 """Images that are there twice, and labels that belong to two images."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -30,23 +31,29 @@ class Seen:
 
 def same_images(seen: Sequence[Seen]) -> Iterator[tuple[Seen, Fault]]:
     """Each image that is there more than once, pixel by pixel, whatever its file is called."""
-    rule = "an image must be there once, but"
     for group in _groups(seen, [each.sight.image for each in seen]):
         for each in group:
-            others = [other for other in group if other is not each]
-            yield each, Fault(where=each.sample.image, what=f"{rule} {_named(others, image=True)}")
+            other = group[0] if each is not group[0] else group[1]
+            what = _same("an image must be there once", other.sample.image, other, len(group) - 2)
+            yield each, Fault(where=each.sample.image, what=what)
 
 
 def same_labels(seen: Sequence[Seen]) -> Iterator[tuple[Seen, Fault]]:
     """Labels that different images have in common and that are too intricate for chance."""
-    rule = "labels must belong to one image, but"
     for group in _groups(seen, [each.sight.labels for each in seen]):
-        if group[0].sight.corners < HAND_DRAWN:
+        images = Counter(each.sight.image for each in group)
+        if len(images) == 1 or group[0].sight.corners < HAND_DRAWN:
             continue
+        second = next(each for each in group if each.sight.image != group[0].sight.image)
         for each in group:
-            others = [other for other in group if other.sight.image != each.sight.image]
-            if others:
-                yield each, Fault(where=each.sample.labels, what=f"{rule} {_named(others, image=False)}")
+            other = group[0] if each.sight.image != group[0].sight.image else second
+            more = len(group) - images[each.sight.image] - 1
+            what = _same("labels must belong to one image", other.sample.labels, other, more)
+            yield each, Fault(where=each.sample.labels, what=what)
+
+
+def _same(rule: str, path: str, other: Seen, more: int) -> str:
+    return f"{rule}, but {path} ({other.split}) {f'and {more:,} more are' if more else 'is'} the same"
 
 
 def near_images(seen: Sequence[Seen]) -> Iterator[tuple[Seen, Seen]]:
@@ -80,11 +87,3 @@ def _groups(seen: Sequence[Seen], digests: Iterable[bytes]) -> list[list[Seen]]:
     for each, digest in zip(seen, digests, strict=True):
         groups.setdefault(digest, []).append(each)
     return [group for group in groups.values() if len(group) > 1]
-
-
-def _named(others: Sequence[Seen], *, image: bool) -> str:
-    """`FILE (val) is the same`, however many there are."""
-    first = others[0]
-    path = first.sample.image if image else first.sample.labels
-    more = f" and {len(others) - 1:,} more are" if len(others) > 1 else " is"
-    return f"{path} ({first.split}){more} the same{'' if image else ', of another image'}"
