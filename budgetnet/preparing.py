@@ -1,6 +1,7 @@
 """One preparation as the command line runs it: words -> what is to be prepared, with progress, and what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -41,7 +42,8 @@ def run_prepare(asked: Asked, *, folder: Path | None, force: bool) -> tuple[Path
     order = _order(asked)
     place = folder or Path("prepared") / _name(asked.spec, order)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    watcher = Console(stderr=True)
+    with _resumable(watcher), Progress(*columns, console=watcher, transient=True) as bars:
         task = bars.add_task(f"preparing {asked.spec.partition(':')[0]}", total=order.images)
         manifest = prepare(
             order,
@@ -51,6 +53,16 @@ def run_prepare(asked: Asked, *, folder: Path | None, force: bool) -> tuple[Path
             progress=lambda done, total: bars.update(task, completed=done, total=total),
         )
     return place, report(manifest, place)
+
+
+@contextmanager
+def _resumable(watcher: Console) -> Iterator[None]:
+    """Around what may be stopped: says that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        watcher.print("Stopped. The same command goes on from here.")
+        raise
 
 
 def _order(asked: Asked) -> Order:

@@ -105,7 +105,7 @@ class StoppedError(Exception):
 
 @pytest.mark.parametrize("after", [0, 1, 3, 4, 5, 6])
 def test_what_was_stopped_goes_on_to_the_same_bytes(after, camvid, tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare, "SAVED_EVERY", 2)
+    monkeypatch.setattr(prepare, "SAVED_AFTER", 0)
     order = order_of(f"camvid:{camvid}")
     prepare.prepare(order, tmp_path / "whole", made_by={})
 
@@ -148,7 +148,7 @@ def test_stopped_while_files_were_moved_it_starts_over(camvid, tmp_path, monkeyp
 
 
 def _prepare_slowly(spec: str, folder: Path) -> None:
-    prepare.SAVED_EVERY = 1
+    prepare.SAVED_AFTER = 0
     prepare.prepare(order_of(spec), folder, made_by={}, progress=lambda done, total: time.sleep(0.05))
 
 

@@ -9,9 +9,10 @@ import io
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from math import prod
 from pathlib import Path
@@ -31,8 +32,8 @@ from budgetnet.errors import BudgetnetError, printable
 
 WORK = ".preparing"
 PROGRESS = "progress.json"
-SAVED_EVERY = 64
-"""Images after which what was written is made safe: at most so many are read again after a kill."""
+SAVED_AFTER = 2.0
+"""Seconds after which what was written is made safe: at most so much is done again after a kill."""
 
 
 @final
@@ -164,7 +165,7 @@ def _fill(order: Order, work: Path, identity: str, progress: Progress | None) ->
                     images.write(np.ascontiguousarray(made[0]).data)
                     labels.write(np.ascontiguousarray(made[1]).data)
                 _tell(progress, offset + index + 1, order.images)
-                if not faults and (index + 1) % SAVED_EVERY == 0:
+                if not faults and state.due:
                     _sync(images, labels)
                     state.save(split, index + 1)
             if faults:
@@ -191,6 +192,12 @@ class _State:
     path: Path
     identity: str
     done: dict[str, int]
+    saved_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to save again."""
+        return time.monotonic() - self.saved_at >= SAVED_AFTER
 
     @classmethod
     def resume(cls, work: Path, identity: str) -> "_State":
@@ -211,6 +218,7 @@ class _State:
     def save(self, split: str, count: int) -> None:
         """Remembers that so many images of a split are written."""
         self.done[split] = count
+        self.saved_at = time.monotonic()
         files.write(self.path, json.dumps({"identity": self.identity, "done": self.done}).encode())
 
 
