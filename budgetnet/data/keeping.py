@@ -10,6 +10,7 @@ from budgetnet.classmaps import ClassMap
 from budgetnet.data.form import Form
 from budgetnet.data.prepare import Order, is_prepared, prepare
 from budgetnet.data.reading import Classes, Dataset, Progress, Split, class_map, is_mapped, load_splits
+from budgetnet.datasets import Source
 from budgetnet.datasets.prepared import find as find_prepared
 from budgetnet.errors import BudgetnetError
 
@@ -39,39 +40,39 @@ def load(
     """As `reading.load`, within a limit of memory. Raises BudgetnetError as that does, and where it does not fit and
     there is no folder.
     """
-    read, classes_read = load_parts(
-        spec, ("train", "val"), classes=classes, form=Form(height=height, width=width), keep=keep, progress=progress
-    )
-    return Dataset(source=spec, classes=classes_read.classes, train=read["train"], val=read["val"])
+    source = datasets.find(spec)
+    chosen = class_map(spec, source, classes)
+    form = Form(height=height, width=width)
+    read = load_kept(spec, source, ("train", "val"), chosen, form, keep, progress)
+    return Dataset(source=spec, classes=chosen.classes, train=read["train"], val=read["val"])
 
 
-def load_parts(
+def load_kept(
     spec: str,
+    source: Source,
     splits: Sequence[str],
-    *,
-    classes: Classes,
+    chosen: ClassMap,
     form: Form,
     keep: Keep,
     progress: Progress | None = None,
-) -> tuple[dict[str, Split], ClassMap]:
-    """The named splits and the class map that was chosen."""
-    source = datasets.find(spec)
-    chosen = class_map(spec, source, classes)
+) -> dict[str, Split]:
+    """As `reading.load_splits`, within a limit of memory. Raises BudgetnetError as `load` does."""
     samples = {split: datasets.samples(spec, source, split) for split in splits}
     decoded = {split: listed for split, listed in samples.items() if not is_mapped(source, split, chosen, form)}
     order = Order(source=source, splits=decoded, chosen=chosen, form=form, made_of={"dataset": spec})
-    if order.size <= keep.most:
-        return load_splits(spec, source, splits, chosen, form, progress), chosen
+    most = keep.most
+    if order.size <= most:
+        return load_splits(spec, source, splits, chosen, form, progress)
     if keep.folder is None:
-        need, most = order.size / 1e9, keep.most / 1e9
         raise BudgetnetError(
-            f"{spec}: must fit in {most:,.1f} GB of memory, but {order.images:,} images of {form.height} x "
-            f"{form.width} need {need:,.1f}; prepare them with `budgetnet data prepare`, or raise --memory-limit"
+            f"{spec}: must fit in {most / 1e9:,.1f} GB of memory, but {order.images:,} images of {form.height} x "
+            f"{form.width} need {order.size / 1e9:,.1f}; prepare them with `budgetnet data prepare`, or raise "
+            "--memory-limit"
         )
     if not is_prepared(order, keep.folder):
         prepare(order, keep.folder, made_by=keep.made_by, force=True, progress=progress)
     mapped = find_prepared(str(keep.folder))
-    return load_splits(str(keep.folder), mapped, splits, mapped.class_maps[0], form), chosen
+    return load_splits(str(keep.folder), mapped, splits, mapped.class_maps[0], form)
 
 
 def free_memory() -> int:
