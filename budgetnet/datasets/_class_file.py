@@ -68,9 +68,9 @@ class _ClassFile(BaseModel):
     model_config = _CONFIG
 
     name: Annotated[str, AfterValidator(_label)] = "folder"
-    classes: list[_Class] = Field(min_length=2)
+    classes: tuple[_Class, ...] = Field(strict=False)
     void: str | None = None
-    ignore: list[Any] = []
+    ignore: tuple[Any, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _agree(self) -> "_ClassFile":
@@ -84,8 +84,8 @@ class _ClassFile(BaseModel):
         return any(each.id is not None for each in self.classes)
 
     def _class_faults(self) -> Iterator[Fault]:
-        if len(self.classes) > _MOST:
-            yield Fault(("classes",), f"must hold {_MOST} or fewer", f"{len(self.classes)}")
+        if not 2 <= len(self.classes) <= _MOST:
+            yield Fault(("classes",), f"must hold 2 to {_MOST} classes", f"{len(self.classes)}")
         seen: dict[str, set[Any]] = {"name": set(), "id": set(), "colour": set()}
         for index, each in enumerate(self.classes):
             values = {"name": each.name, "id": each.id, "colour": tuple(each.colour) if each.colour else None}
@@ -129,13 +129,13 @@ def read(folder: Path) -> Meaning:
         raise BudgetnetError(f"{at(path)}: must be there to say what the masks mean, but is missing")
     said = yaml_model.load(path, _ClassFile)
     numbers = [index if each.id is None else each.id for index, each in enumerate(said.classes)]
-    ignored: list[int] = said.ignore if said.has_ids else [IGNORE] * bool(said.ignore)
+    ignored: tuple[int, ...] = said.ignore if said.has_ids else (IGNORE,) * bool(said.ignore)
     void = next((index for index, each in enumerate(said.classes) if each.name == said.void), None)
     targets = {number: IGNORE if index == void else index for index, number in enumerate(numbers)}
     names = tuple(each.name for each in said.classes)
     listed = ClassList(name=said.name, names=names, colours=_colours(said), void=void)
     own = {_as_colour(each.colour): number for each, number in zip(said.classes, numbers, strict=True) if each.colour}
-    none = {_as_colour(colour): IGNORE for colour in ([] if said.has_ids else said.ignore)}
+    none = {_as_colour(colour): IGNORE for colour in (() if said.has_ids else said.ignore)}
     return Meaning(
         classes=dict(sorted({**dict(zip(numbers, names, strict=True)), **dict.fromkeys(ignored, IGNORED)}.items())),
         class_map=ClassMap(
