@@ -71,6 +71,11 @@ class Preview:
     classes: str
     faults: tuple[Fault, ...]
 
+    @property
+    def said(self) -> str:
+        """What the picture shows."""
+        return f"{units.counted(self.shown, 'image', 'images')} in the colours of {self.classes}"
+
 
 def run_check(
     spec: str,
@@ -176,7 +181,8 @@ def _contact_sheet(found: Check, seed: int) -> tuple[dict[str, bytes], str]:
     tiles, _ = _tiles(chosen_samples, found.source, chosen, None, lambda done, total: None)
     if not tiles:
         return {}, ""
-    said = f"The contact sheet shows {len(tiles)} images in the colours of {chosen.classes.name}"
+    shown = units.counted(len(tiles), "image", "images")
+    said = f"The contact sheet shows {shown} in the colours of {chosen.classes.name}"
     said += f", the first {len(first)} because of what was found in them." if first else f", drawn with seed {seed}."
     return {check_report.SHEET: pictures.png(sheet(tiles, chosen.classes))}, said
 

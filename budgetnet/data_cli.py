@@ -187,7 +187,7 @@ def preview(
             path=output,
         )
     with terminal.printing():
-        typer.echo(f"{done.shown} images in the colours of {done.classes}: {printable(str(done.path))}")
+        typer.echo(f"{done.said}: {printable(str(done.path))}")
     for fault in done.faults:
         typer.secho(f"Left out: {fault}", fg="red", err=True)
     raise typer.Exit(1 if done.faults else 0)

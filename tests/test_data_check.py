@@ -8,6 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
+import layouts
 import numpy as np
 import pytest
 from PIL import Image
@@ -282,6 +283,20 @@ def test_drawn_data_are_checked_too(monkeypatch):
     found = told(check(spec, datasets.find(spec)).problems)
     assert len(found) == 10
     assert any("labels must be ids of the source" in what for what in found["labels of synthetic image 0 of train"])
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_every_data_set_is_checked(name, tmp_path):
+    spec = layouts.make(name, tmp_path / "data")
+    source = datasets.find(spec)
+    assert check(spec, source).problems == ()
+    split, sample = next((split, listing.samples[0]) for split, listing in source.splits.items() if listing.samples)
+    if name in layouts.LAYOUTS:
+        image, labels = map(Path, sample.files)
+        cut(image, 0.5)
+        cut(labels, -1)
+        found = check(spec, source)
+        assert {(each.file, each.split) for each in found.problems} == {(str(image), split), (str(labels), split)}
 
 
 # --- counts

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -114,6 +115,5 @@ def _fitting(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> 
     """As many of the words as fit under a tile."""
     if font.getlength(words) <= TILE - 4:
         return words
-    while words and font.getlength(f"{words}...") > TILE - 4:
-        words = words[:-1]
-    return f"{words}..."
+    fits = bisect(range(len(words)), TILE - 4, key=lambda end: font.getlength(f"{words[:end]}..."))
+    return f"{words[: max(0, fits - 1)]}..."
