@@ -110,6 +110,8 @@ def find(spec: str) -> Source:
     key, _, argument = spec.partition(":")
     module = load_module(__name__, key, "data set")
     rest, files = without(argument, "map")
+    if "" in files:
+        raise BudgetnetError(f"{key}: map must be the path of a class map file, but got nothing")
     found = cast(Source, module.find(rest))
     added = tuple(read(Path(file).expanduser(), key, found.classes) for file in files)
     shipped = for_source(key, module.SOURCE_CLASSES) if module.SOURCE_CLASSES else ()
