@@ -135,6 +135,8 @@ def samples(spec: str, source: Source, split: str) -> tuple[Sample, ...]:
 
 def id_fault(labels: Pixels, source_classes: Mapping[int, str], where: str) -> Fault | None:
     """What is wrong with labels, uint8 (h, w): those that are no ids of the source."""
+    if source_classes.keys() >= set(range(int(labels.max(initial=0)) + 1)):  # a tenth of the time
+        return None
     known = np.isin(np.arange(256), list(source_classes))[labels]
     if known.all():
         return None

@@ -248,14 +248,12 @@ def colours(path: Path, source_colours: ColourIds, source_classes: Mapping[int, 
         raise _refused(path, f"labels must be 8-bit colours, but the mode is {picture.mode}")
     if "A" in picture.mode and picture.getextrema()[-1] != (255, 255):
         raise _refused(path, "labels must be opaque colours, but some of their pixels are transparent")
-    red, green, blue = np.moveaxis(np.asarray(picture.convert("RGB")), -1, 0)
-    packed = (red.astype(np.uint32) << 16) | (green.astype(np.uint32) << 8) | blue
-    ids_of = colour_table(source_colours)
-    found: Pixels = ids_of[packed]
+    packed = np.asarray(picture.convert("RGBA")).view("<u4")[..., 0] & 0xFFFFFF
+    found: Pixels = np.take(colour_table(source_colours), packed)
     if (found == NO_COLOUR).any():
         wrong = np.flatnonzero(found == NO_COLOUR)
-        strange = [divmod(int(each), 256) for each in np.unique(packed.ravel()[wrong])]
-        shown = ", ".join(f"({high >> 8}, {high & 255}, {low})" for high, low in strange[:5])
+        strange = np.unique(packed.ravel()[wrong])
+        shown = ", ".join(str(tuple(int(each).to_bytes(3, "little"))) for each in strange[:5])
         more = ", ..." if len(strange) > 5 else ""
         row, column = divmod(int(wrong[0]), packed.shape[1])
         place = f"in {len(wrong):,} of {packed.size:,} pixels, first in row {row}, column {column}"
@@ -270,10 +268,10 @@ NO_COLOUR = 254
 
 @lru_cache(maxsize=4)
 def colour_table(source_colours: ColourIds) -> Pixels:
-    """Uint8 (2^24): packed colour -> id. 16 MB, so it is made once."""
+    """Uint8 (2^24): colour packed as red + 256 green + 65536 blue -> id. 16 MB, so it is made once."""
     table = np.full(1 << 24, NO_COLOUR, np.uint8)
     for (red, green, blue), number in source_colours:
-        table[(red << 16) | (green << 8) | blue] = number
+        table[red | (green << 8) | (blue << 16)] = number
     return table
 
 
