@@ -98,6 +98,8 @@ def test_words_too_long_for_a_tile_are_cut():
     drawn = sheet([one, one], CLASSES)
     gap = drawn[TILE : TILE + 40, TILE : TILE + pictures.GAP]
     assert (gap == 255).all()
+    written = (drawn[TILE : TILE + 40, :TILE] < 128).any(axis=(0, 2))
+    assert np.flatnonzero(written).max() > TILE - 20, "as many as fit"
 
 
 # --- in which colours

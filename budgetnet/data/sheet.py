@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from bisect import bisect
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -115,5 +115,6 @@ def _fitting(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> 
     """As many of the words as fit under a tile."""
     if font.getlength(words) <= TILE - 4:
         return words
-    fits = bisect(range(len(words)), TILE - 4, key=lambda end: font.getlength(f"{words[:end]}..."))
-    return f"{words[: max(0, fits - 1)]}..."
+    ends = range(len(words))
+    first_too_long = bisect_left(ends, True, key=lambda end: font.getlength(f"{words[:end]}...") > TILE - 4)
+    return f"{words[: first_too_long - 1]}..."
