@@ -5,11 +5,18 @@ import re
 import shlex
 from pathlib import Path
 
+import layouts
+import numpy as np
 import pytest
+from PIL import Image
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from budgetnet import datasets
+from budgetnet.classes import IGNORE
 from budgetnet.cli import app
+from budgetnet.data import reading
+from budgetnet.errors import BudgetnetError
 from budgetnet.plan import plan
 from budgetnet.scenario import load
 
@@ -21,6 +28,8 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("budgetnet ")
 ]
+DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+HEAVY = ("search", "data", "evaluate", "predict")
 YAML = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
 
 
@@ -54,10 +63,58 @@ def test_commands_about_scenario_files_run(tmp_path, monkeypatch):
     assert line in {path.name for path in tmp_path.iterdir()}
 
 
-@pytest.mark.parametrize("words", [c for c in COMMANDS if c[0] == "search"], ids=" ".join)
+@pytest.mark.parametrize("words", [c for c in COMMANDS if c[0] in HEAVY], ids=" ".join)
 def test_options_of_heavy_commands_exist(words):
-    known = {name for parameter in get_command(app).commands["search"].params for name in parameter.opts}
+    command = get_command(app).commands[words[0]]
+    if words[0] == "data":
+        command = command.commands[words[1]]
+    known = {name for parameter in command.params for name in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_every_command_about_data_is_in_the_readme():
+    assert {words[1] for words in COMMANDS if words[0] == "data"} == set(get_command(app).commands["data"].commands)
+
+
+# --- docs/data.md
+
+
+def test_every_data_set_is_in_the_table():
+    assert sorted(re.findall(r"^\| `([a-z0-9-]+)` \|", DATA, re.MULTILINE)) == datasets.names()
+
+
+def test_the_folder_of_the_docs_reads(tmp_path):
+    classes = re.findall(r"```yaml\n(.*?)```", DATA, re.DOTALL)[0]
+    for split in ("images", "masks"):
+        (tmp_path / split / "night").mkdir(parents=True)
+    (tmp_path / "classes.yaml").write_text(classes)
+    for index, name in enumerate(("a", "night/b")):
+        Image.fromarray(np.full((32, 32, 3), 50, np.uint8)).save(tmp_path / "images" / f"{name}.png")
+        Image.fromarray(np.full((32, 32), index, np.uint8)).save(tmp_path / "masks" / f"{name}.png")
+    read = reading.load(f"folder:{tmp_path},val=0.5", classes=["road", "kerb", "other"], height=32, width=32)
+    assert (len(read.train), len(read.val)) == (1, 1)
+    assert {value for part in (read.train, read.val) for value in np.unique(part.labels)} == {0, IGNORE}
+
+
+def test_the_class_map_of_the_docs_reduces(tmp_path):
+    (tmp_path / "drivable.yaml").write_text(re.findall(r"```yaml\n(.*?)```", DATA, re.DOTALL)[1])
+    layouts.make("kitti-road", tmp_path / "kitti")
+    named = reading.class_list(f"kitti-road:{tmp_path / 'kitti'},map={tmp_path / 'drivable.yaml'}", "drivable")
+    assert named.names == ("drivable", "not drivable")
+
+
+def test_the_augmentation_of_the_docs_is_a_scenarios(tmp_path):
+    asked = re.findall(r"```yaml\n(.*?)```", DATA, re.DOTALL)[2]
+    (tmp_path / "mine.yaml").write_text(YAML[0] + asked)
+    assert load(str(tmp_path / "mine.yaml")).training.photometric == 0.2
+
+
+@pytest.mark.parametrize("spec", re.findall(r"^([a-z0-9-]+:/\S+,\S+)", DATA, re.MULTILINE))
+def test_settings_of_the_docs_are_understood(spec):
+    with pytest.raises(BudgetnetError) as caught:  # the folders are nowhere; the settings come first
+        datasets.find(spec)
+    assert "setting" not in str(caught.value)
+    assert "must be a folder" in str(caught.value) or "must hold" in str(caught.value)
 
 
 def test_the_readmes_scenarios_load(tmp_path: Path) -> None:
