@@ -7,6 +7,7 @@ import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock, call
@@ -312,6 +313,9 @@ def test_a_truncated_file(kept, part, folder):
     assert told(folder).startswith(f"{part}/train1.png: must be a whole {kinds} that can be read: ")
 
 
+PAINT = {"source_colours": (((1, 2, 3), 0),), "source_classes": {0: "x"}}
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_damaged_file_is_an_error_or_an_image_never_a_traceback(data, tmp_path_factory):
@@ -321,8 +325,10 @@ def test_a_damaged_file_is_an_error_or_an_image_never_a_traceback(data, tmp_path
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(damaged)
-    with suppress(BudgetnetError):
-        _files.image(path)
+    known = dict.fromkeys(range(64), "x")
+    for read in (_files.image, partial(_files.ids, source_classes=known), partial(_files.colours, **PAINT)):
+        with suppress(BudgetnetError):
+            read(path)
 
 
 def test_labels_of_another_size(folder):

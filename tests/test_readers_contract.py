@@ -131,6 +131,16 @@ def test_colours_of_a_small_palette_read_as_they_are(depth, tmp_path):
     np.testing.assert_array_equal(_files.colours(path, table, {5: "a", 6: "b"}), values + 5)
 
 
+def test_a_palette_with_transparent_colours(tmp_path):
+    path = tmp_path / "colours.png"
+    indexed = Image.frombytes("P", (4, 1), bytes([0, 1, 0, 1]))
+    indexed.putpalette([9, 8, 7, 1, 2, 3])
+    indexed.save(path, transparency=bytes([255, 0]))
+    with pytest.raises(DataError, match="labels must be opaque colours, but some of their pixels are transparent$"):
+        _files.colours(path, (((9, 8, 7), 0), ((1, 2, 3), 1)), {0: "a", 1: "b"})
+    np.testing.assert_array_equal(_files.ids(path, {0: "a", 1: "b"}), [[0, 1, 0, 1]])
+
+
 def test_opaque_colours_with_an_alpha_channel_read(tmp_path):
     for name in COLOURED:
         spec = layouts.make(name, tmp_path / name)

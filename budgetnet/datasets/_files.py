@@ -246,9 +246,10 @@ def colours(path: Path, source_colours: ColourIds, source_classes: Mapping[int, 
     picture = open_picture(path, "PNG")
     if picture.mode not in ("RGB", "RGBA", "P"):
         raise _refused(path, f"labels must be 8-bit colours, but the mode is {picture.mode}")
-    if "A" in picture.mode and picture.getextrema()[-1] != (255, 255):
+    pixels = np.asarray(picture.convert("RGBA")).view("<u4")[..., 0]
+    if (pixels < 0xFF000000).any():
         raise _refused(path, "labels must be opaque colours, but some of their pixels are transparent")
-    packed = np.asarray(picture.convert("RGBA")).view("<u4")[..., 0] & 0xFFFFFF
+    packed = pixels & 0xFFFFFF
     found: Pixels = np.take(colour_table(source_colours), packed)
     if (found == NO_COLOUR).any():
         wrong = np.flatnonzero(found == NO_COLOUR)
