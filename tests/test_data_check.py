@@ -11,11 +11,14 @@ from pathlib import Path
 import layouts
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from planted import HARMLESS, NOTES, PROBLEMS, Pair, cut, save
 
 from budgetnet import datasets
 from budgetnet.data import check as checking
+from budgetnet.data import intact, look, notes
 from budgetnet.data.check import Check, check
 from budgetnet.data.reading import class_map
 from budgetnet.data_checking import folder_of
@@ -162,6 +165,79 @@ def test_all_faults_are_found_in_camvid(tmp_path):
                 to.parent.mkdir(exist_ok=True)
                 to.write_bytes(path.read_bytes())  # not the file's permissions
     everything_at_once(tmp_path)
+
+
+def is_found(path: Path) -> bool:
+    """Whether a file's damage is seen, by Pillow or by its bytes."""
+    if intact.flaw(path) is not None:
+        return True
+    try:
+        _files.image(path)
+    except datasets.DataError:
+        return True
+    return False
+
+
+PIXELS = np.random.default_rng(0).integers(0, 40, (20, 30, 3), np.uint8)
+
+
+@given(at=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
+def test_any_changed_byte_of_a_png_is_found(at, mask, tmp_path_factory):
+    path = save(tmp_path_factory.mktemp("png") / "a.png", PIXELS)
+    assert not is_found(path)
+    content = bytearray(path.read_bytes())
+    content[int(at * len(content))] ^= mask
+    path.write_bytes(content)
+    assert is_found(path)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG"])
+@given(kept=st.floats(0, 1, exclude_max=True))
+def test_any_missing_end_is_found(format, kept, tmp_path_factory):
+    path = save(tmp_path_factory.mktemp("cut") / f"a.{format.lower()}", PIXELS, format)
+    assert not is_found(path)
+    assert is_found(cut(path, kept))
+
+
+def test_the_end_of_a_small_picture_inside_a_jpeg_is_not_taken_for_its_own(tmp_path):
+    small, path = io.BytesIO(), tmp_path / "a.jpg"
+    Image.fromarray(PIXELS[::2, ::2].copy()).save(small, "JPEG")
+    save(path, PIXELS, "JPEG", exif=b"Exif\0\0" + small.getvalue())
+    assert intact.flaw(path) is None
+    assert intact.flaw(cut(path, -2)) == "must be a whole JPEG, but its end is missing"
+
+
+@pytest.mark.parametrize(("format", "name"), [("PNG", "a.jpg"), ("JPEG", "a.png"), ("JPEG", "a")])
+def test_files_named_after_another_format_are_told(format, name, tmp_path):
+    words = f"must be named after what it is, {format}, but ends in {Path(name).suffix or 'nothing'}"
+    assert intact.flaw(save(tmp_path / name, PIXELS, format)) == words
+
+
+# --- how well labels fit their image
+
+
+def test_labels_fit_their_own_image_only():
+    scenes = [synthetic.draw(0, "train", index, 240, 320) for index in range(20)]
+    greys = [np.asarray(Image.fromarray(image).convert("L")) for image, _ in scenes]
+    labels = [labels for _, labels in scenes]
+
+    def misfits(strange: list[np.ndarray]) -> int:
+        fits = [look.fit(grey, np.ascontiguousarray(each)) for grey, each in zip(greys, strange, strict=True)]
+        return sum(fit < notes.MISFIT for fit in fits)
+
+    assert misfits(labels) == 0
+    assert misfits([*labels[1:], labels[0]]) >= 19
+    assert misfits([each[::-1] for each in labels]) >= 18
+    assert misfits([np.roll(each, 20, axis=0) for each in labels]) >= 18
+
+
+def test_too_few_borders_say_nothing():
+    grey = np.random.default_rng(0).integers(0, 256, (240, 320), np.uint8)
+    labels = np.zeros((240, 320), np.uint8)
+    assert look.fit(grey, labels) is None
+    labels[:40, 280:] = 1
+    assert look.fit(grey, labels) is None
+    assert look.fit(np.zeros_like(grey), np.indices((240, 320))[0].astype(np.uint8) // 8) is None
 
 
 # --- what is said of more than one file

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import layouts
 import numpy as np
 import pytest
 from hypothesis import given
@@ -125,6 +126,14 @@ def test_preview_writes_one_picture(shell):
     assert (done.code, done.err) == (0, "")
     assert done.out == "4 images in the colours of lab7: reports/data/synthetic-train-5-val-3/preview.png\n"
     assert shell.files() == ["reports/data/synthetic-train-5-val-3/preview.png"]
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_every_data_set_can_be_looked_at(name, shell, tmp_path):
+    spec = layouts.make(name, tmp_path / "data")
+    assert shell("data", "preview", spec, "--images", "3", "-o", "a.png").code == 0
+    with Image.open("a.png") as made:
+        assert made.width == 3 * TILE + 2 * pictures.GAP
 
 
 def test_preview_reads_only_what_it_shows(shell, monkeypatch):
