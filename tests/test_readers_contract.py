@@ -136,7 +136,7 @@ def test_a_palette_with_transparent_colours(tmp_path):
     indexed = Image.frombytes("P", (4, 1), bytes([0, 1, 0, 1]))
     indexed.putpalette([9, 8, 7, 1, 2, 3])
     indexed.save(path, transparency=bytes([255, 0]))
-    with pytest.raises(DataError, match="labels must be opaque colours, but some of their pixels are transparent$"):
+    with pytest.raises(DataError, match=r"labels must be opaque colours, but some of their pixels are transparent$"):
         _files.colours(path, (((9, 8, 7), 0), ((1, 2, 3), 1)), {0: "a", 1: "b"})
     np.testing.assert_array_equal(_files.ids(path, {0: "a", 1: "b"}), [[0, 1, 0, 1]])
 
