@@ -15,7 +15,7 @@ from typing import Any, Final, final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from budgetnet import files, formats, predict_report
+from budgetnet import files, formats, predict_report, terminal
 from budgetnet.data.order import in_order
 from budgetnet.datasets import DataError, Fault
 from budgetnet.errors import BudgetnetError, printable, shorten
@@ -178,8 +178,9 @@ def _report(summary: Summary, folder: Path, screen: Console) -> None:
     blocks = [
         block for block in made.blocks if not isinstance(block, Picture) and getattr(block, "key", "") != "frames"
     ]
-    show(Report(key=made.key, title=made.title, blocks=blocks, tables=(), record={}), screen)
     kinds = [folder / MASKS] * summary.settings["masks"] + [folder / OVERLAYS] * summary.settings["overlays"]
     films = [folder / summary.film] if summary.film else []
     told = ", ".join(printable(str(path)) for path in [*kinds, *films, *written])
-    screen.print(f"Written: {told}", highlight=False, soft_wrap=True, markup=False)
+    with terminal.printing():
+        show(Report(key=made.key, title=made.title, blocks=blocks, tables=(), record={}), screen)
+        screen.print(f"Written: {told}", highlight=False, soft_wrap=True, markup=False)

@@ -20,7 +20,7 @@ FILMS: Final = (".mp4", ".gif")
 def require(path: Path) -> None:
     """Raises BudgetnetError where a film of this name cannot be written."""
     if path.suffix == ".mp4":
-        video.require(printable(path.name))
+        video.require(printable(str(path)))
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def film(
                 yield writer.add
                 writer.close()
             return
-        made = video.Writer(temporary, rate)
+        made = video.Writer(temporary, rate, printable(str(path)))
         try:
             yield made.add
             made.close()

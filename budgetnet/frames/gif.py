@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import BinaryIO, Final, final
 
 import numpy as np
-from PIL import GifImagePlugin, Image
+from PIL import GifImagePlugin, Image, UnidentifiedImageError
 
 from budgetnet.datasets import DataError, Fault, Pixels
-from budgetnet.datasets._files import at
+from budgetnet.datasets._files import at, open_picture
 from budgetnet.errors import printable
 from budgetnet.frames import Look
 
@@ -126,5 +126,7 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
+        if isinstance(error, UnidentifiedImageError):
+            open_picture(path, "GIF")  # says what it is instead
         why = printable(getattr(error, "strerror", None) or str(error))
         raise DataError([Fault(where=at(path), what=f"must be a whole GIF that can be read: {why}")]) from None

@@ -8,7 +8,7 @@ from typing import final
 
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.frames import ENDINGS, Kind, Source
-from budgetnet.frames.naming import Names, natural, tails
+from budgetnet.frames.naming import Key, Names, natural, tails
 
 RULE = "must be a PNG, JPEG or GIF image, a video (.mp4, .mkv, .avi, .mov, ...) or a folder of them"
 
@@ -82,7 +82,7 @@ def _in_folder(folder: Path, above: tuple[str, ...], leave_out: Path | None) -> 
     return made
 
 
-def _order(parts: tuple[str, ...]) -> list[tuple[tuple[int, int, str], ...]]:
+def _order(parts: tuple[str, ...]) -> list[Key]:
     """By folders, then by the name without its ending: `frame1.png` before `frame1-2.png`."""
     *folders, name = parts
     return [*map(natural, folders), natural(Path(name).stem), natural(name)]

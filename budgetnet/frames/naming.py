@@ -3,7 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import count
 from pathlib import PurePath
+from typing import TypeAlias
 
 from budgetnet.errors import printable
 
@@ -13,11 +15,14 @@ _LONGEST = 150
 """Bytes of one part of a name: file systems take 255, some of which a suffix and a temporary file's name need."""
 
 
-def natural(text: str) -> tuple[tuple[int, int, str], ...]:
+Key: TypeAlias = tuple[tuple[tuple[int, int, str], ...], str]
+
+
+def natural(text: str) -> Key:
     """Orders texts as people do: `frame2` before `frame10`. Texts that differ never compare equal."""
     parts = re.split(r"([0-9]+)", text)
-    numbers = tuple((0, int(part), "") if place % 2 else (1, 0, part.casefold()) for place, part in enumerate(parts))
-    return (*numbers, (2, 0, text))  # 01 and 1 are the same number
+    read = tuple((0, int(part), "") if place % 2 else (1, 0, part.casefold()) for place, part in enumerate(parts))
+    return read, text  # 01 and 1 are the same number
 
 
 def safe(part: str) -> str:
@@ -55,20 +60,23 @@ class Names:
 
     def claim(self, wishes: Iterable[Sequence[str]], *, sequence: bool) -> str:
         """The first of the wishes (parts of a path, made safe) that is free. A `sequence` is given a whole folder."""
-        tried: list[str] = []
+        name = ""
         for wish in wishes:
-            tried.append("/".join(map(safe, wish)))
-            if self._take(tried[-1], sequence):
-                return tried[-1]
-        number = 2
-        while not self._take(f"{tried[-1]}-{number}", sequence):
-            number += 1
-        return f"{tried[-1]}-{number}"
+            name = "/".join(map(safe, wish))
+            if self._take(name, sequence):
+                return name
+        top, slash, rest = name.partition("/")
+        for number in count(2):
+            # a folder is renamed as a whole, where a sequence has its name, and so are all that lie in it
+            for choice in (f"{name}-{number}", f"{top}-{number}{slash}{rest}"):
+                if self._take(choice, sequence):
+                    return choice
+        raise AssertionError("numbers do not end")
 
     def _take(self, name: str, sequence: bool) -> bool:
         key = _same(name)
         parts = key.split("/")
-        above = {"/".join(parts[:count]) for count in range(1, len(parts))}
+        above = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
         if key in (self._sequences | self._folders if sequence else self._files) or above & self._sequences:
             return False
         (self._sequences if sequence else self._files).add(key)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+
 ENCODERS: Final = ("libx264", "libopenh264", "mpeg4")
 """H.264 plays everywhere; a build of FFmpeg without it still writes MPEG-4."""
 
@@ -41,11 +43,11 @@ def look(path: Path) -> Look:
     """How many frames, as far as the file tells, and how many a second. Raises BudgetnetError."""
     with closing(frames(path)) as begun:  # decodes one: a file may have a fine header and nothing behind it
         next(begun)
-    with _opened(path) as (_, stream):
+    with _opened(path) as (container, stream):
         rate = stream.average_rate or stream.guessed_rate
         count = stream.frames
-        if not count and rate and stream.duration and stream.time_base:
-            count = round(stream.duration * stream.time_base * rate)
+        if not count and rate and container.duration:
+            count = round(container.duration * rate / 1_000_000)
         return Look(count=count or None, rate=Fraction(rate) if rate else None)
 
 
@@ -56,7 +58,7 @@ def frames(path: Path) -> Generator[Pixels, None, None]:
         number = 0
         for packet in container.demux(stream):
             if packet.is_corrupt:
-                raise _refused(path, f"frame {number} is cut short")
+                raise _refused(path, "it breaks off")
             for frame in packet.decode():
                 if frame.is_corrupt:
                     raise _refused(path, f"frame {number} is damaged")
@@ -71,6 +73,10 @@ def frames(path: Path) -> Generator[Pixels, None, None]:
 def _opened(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
     av = require(at(path))
     try:
+        if not path.stat().st_size:
+            raise _refused(path, "it is empty")
+        if _breaks_off(path):
+            raise _refused(path, "it breaks off")
         with path.open("rb") as file, av.open(file, options={"format_whitelist": _CONTAINERS}) as container:
             if not container.streams.video:
                 raise _refused(path, "it has no pictures")
@@ -79,21 +85,38 @@ def _opened(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
         raise _refused(path, printable(error.strerror or str(error))) from None
 
 
+def _breaks_off(path: Path) -> bool:
+    """Whether a Matroska or WebM file is shorter than it says: FFmpeg takes its end as it comes, and says nothing.
+
+    Layout: RFC 9559 (a Segment holds all there is) and RFC 8794 (how sizes are written; all ones: unknown).
+    """
+    with path.open("rb") as file:
+        head = file.read(4096)
+        end = file.seek(0, 2)
+    start = head.find(_SEGMENT) + len(_SEGMENT)
+    if not head.startswith(_EBML) or start < len(_SEGMENT) or not head[start : start + 1].strip(b"\0"):
+        return False
+    length = 9 - head[start].bit_length()
+    most = (1 << 7 * length) - 1
+    size = int.from_bytes(head[start : start + length], "big") & most
+    return size != most and start + length + size > end
+
+
 def _refused(path: Path, why: str) -> DataError:
     return DataError([Fault(where=at(path), what=f"must be a whole video that can be read: {why}")])
 
 
 @final
 class Writer:
-    """Writes a film to an MP4 file, `rate` frames a second. Sides that are odd get a row or column more: H.264 shares
+    """Writes a film to an MP4 file, `rate` frames a second; messages call it `where`. Sides that are odd get a row or column more: H.264 shares
     colours between four pixels.
     """
 
-    def __init__(self, path: Path, rate: Fraction) -> None:
-        self._av = require(at(path))
+    def __init__(self, path: Path, rate: Fraction, where: str) -> None:
+        self._av = require(where)
         self.encoder = next((name for name in ENCODERS if name in self._av.codecs_available), "")
         if not self.encoder:
-            raise BudgetnetError(f"{at(path)}: must be written by one of {', '.join(ENCODERS)}, but PyAV has none")
+            raise BudgetnetError(f"{where}: must be written by one of {', '.join(ENCODERS)}, but PyAV has none")
         self._rate = rate.limit_denominator(65535)
         # absolute, since FFmpeg takes `name:` for a protocol; the index comes first, so that browsers play at once
         name = str(path.absolute())
