@@ -74,47 +74,49 @@ def run_evaluation(
     run = load(folder)
     model = run.model()  # what is wrong with it is told before minutes of reading
     keep_memory()
-    size = batch_size or run.batch_size
     with _bars() as progress:
         data = _read(run, spec, split, progress("reading"))
-        samples = Samples.of(data.split)
-        with _enough_memory(size):
-            counted = progress("evaluating")
-            found = tally(
-                model,
-                samples,
-                run.scaling,
-                len(data.classes),
-                size,
-                lambda done: counted(done, len(samples)),
-            )
-            time_per_image = timing(model, samples, run.scaling)
-    evaluation = Evaluation(
+        found = _evaluate(run, model, data, batch_size or run.batch_size, progress("evaluating"))
+    made = evaluation_report.report(found, shown=images)
+    written = []
+    if write:
+        written = _write(
+            output or default_folder(run, data.spec, split, data.kinship),
+            made,
+            _pictures(found, data, run.scaling, model, images),
+        )
+    return Outcome(shown=evaluation_report.for_screen(made), written=written)
+
+
+def default_folder(run: Finished, spec: str, split: str, kinship: Kinship) -> Path:
+    """`evaluation-<split>` in the run's folder; with the data set's name behind it where that is not the run's own."""
+    own = spec == run.source or kinship in ("scored", "trained")
+    return run.folder / (f"evaluation-{split}" if own else f"evaluation-{split}-{spec.partition(':')[0]}")
+
+
+def _evaluate(
+    run: Finished, model: torch.nn.Module, data: _Data, batch_size: int, progress: Callable[[int, int], None]
+) -> Evaluation:
+    """One pass that counts, then the time of single images."""
+    samples = Samples.of(data.split)
+    total = len(samples)
+    with _enough_memory(batch_size):
+        counted = tally(model, samples, run.scaling, len(data.classes), batch_size, lambda done: progress(done, total))
+        time_per_image = timing(model, samples, run.scaling)
+    return Evaluation(
         classes=data.classes,
         names=data.split.names,
-        confusion=found.confusion.numpy(),
-        per_image=found.marginals.numpy(),
+        confusion=counted.confusion.numpy(),
+        per_image=counted.marginals.numpy(),
         timing=time_per_image,
-        split=split,
+        split=data.name,
         kinship=data.kinship,
         recorded=run.result.scores.mean_iou,
         run=_about_run(run),
         data=_about_data(data, run),
-        settings={"split": split, "batch_size": size, "images_shown": images},
+        settings={"batch_size": batch_size},
         made_by=provenance(),
     )
-    made = evaluation_report.report(evaluation, shown=images)
-    written = []
-    if write:
-        pictures = _pictures(evaluation, data, run.scaling, model, images)
-        written = _write(output or default_folder(run, data.spec, split), made, pictures)
-    return Outcome(shown=evaluation_report.for_screen(made), written=written)
-
-
-def default_folder(run: Finished, spec: str, split: str) -> Path:
-    """`evaluation-<split>` in the run's folder; with the data set's name behind it where that is not the run's own."""
-    own = spec == run.source
-    return run.folder / (f"evaluation-{split}" if own else f"evaluation-{split}-{spec.partition(':')[0]}")
 
 
 def _read(run: Finished, spec: str | None, split: str, progress: Callable[[int, int], None]) -> _Data:

@@ -287,7 +287,7 @@ def test_it_tells_what_it_was_made_from(shell, run, data):
         "classes": "lab7",
         "void": "void",
     }
-    assert read["settings"] == {"split": "val", "batch_size": 3, "images_shown": 3}
+    assert read["settings"] == {"batch_size": 3}
     assert {"commit", "torch", "machine", "command"} <= set(read["made_by"])
     told = (run / "evaluation-val" / "evaluation.md").read_text()
     assert all(value in told for value in (found.weights_digest, found.digests["val"], found.dataset))
@@ -309,6 +309,12 @@ def test_other_data_go_into_a_folder_of_their_own(shell, run):
     assert "These are other images than those that the run was trained and scored on." in read["verdict"]
     assert (run / "evaluation-val-synthetic" / "evaluation.md").exists()
     assert not (run / "evaluation-val").exists()
+
+
+def test_the_runs_own_data_by_another_path_are_still_its_own(shell, run, data, tmp_path):
+    (tmp_path / "link").symlink_to(data)
+    assert evaluated(shell, run, "--dataset", f"camvid:{tmp_path / 'link'}")["data_is"] == "scored"
+    assert (run / "evaluation-val" / "evaluation.md").exists()
 
 
 def test_data_that_were_changed_since_are_told(shell, tmp_path):
