@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import layouts
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from budgetnet import datasets
-from budgetnet.datasets import camvid32, kitti_road
+from budgetnet.datasets import _files, camvid32, kitti_road
 from budgetnet.errors import BudgetnetError
 
 
@@ -113,6 +114,33 @@ def test_whole_cities_are_drawn(cityscapes):
     assert {each.group for each in made["test"].samples} == {"frankfurt", "munster"}
     (city,) = {each.group for each in made["val"].samples}
     assert {each.group for each in made["train"].samples} == {"aachen", "bochum"} - {city}
+
+
+def test_an_image_in_two_cities(cityscapes):
+    cities = cityscapes / "leftImg8bit" / "train"
+    shutil.copy(cities / "aachen" / "aachen_000000_000019_leftImg8bit.png", cities / "bochum")
+    with pytest.raises(datasets.DataError) as caught:
+        names(f"cityscapes:{cityscapes}", "train")
+    one, two = (str(cities / city / "aachen_000000_000019_leftImg8bit.png") for city in ("aachen", "bochum"))
+    assert str(caught.value) == f"{two}: no other file may stand for the same image or labels, but {one} does"
+
+
+def test_every_folder_is_read_once_and_no_file_is_asked_for(cityscapes, monkeypatch):
+    """What makes listing thousands of files quick, also over a network."""
+    read: list[Path] = []
+
+    def scan(path):
+        read.append(Path(path))
+        return os.scandir(path)
+
+    monkeypatch.setattr(_files, "os", SimpleNamespace(scandir=scan, path=os.path, DirEntry=os.DirEntry))
+    asked: list[str] = []
+    stat = os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **how: (asked.append(str(path)), stat(path, **how))[1])
+    assert len(datasets.find(f"cityscapes:{cityscapes}").splits["train"].samples) == 4
+    below = [path for path in read if path != cityscapes]
+    assert len(below) == len(set(below)) == 12, "for each of two splits images and labels, each with two cities"
+    assert not [path for path in asked if path.endswith((".png", ".json"))]
 
 
 # --- CamVid in 32 colours

@@ -10,7 +10,8 @@ use, unless class maps come with the data:
         Raises BudgetnetError when the argument or the folder is at fault.
 
 Everything after that is done in `budgetnet.data`, once for all data sets: cutting to a size, reducing to classes,
-checking, preparing. Files and splits are read with the help of `_files` and `_splits`.
+checking, preparing. Files are found and read with the help of `_files`, settings in the spec such as `val=0.2` with
+that of `_splits`; class maps that a spec names (`map=FILE`) are added in `find` below, for every data set.
 """
 
 from collections.abc import Callable, Iterable, Mapping
