@@ -43,7 +43,8 @@ def run_prepare(asked: Asked, *, folder: Path | None, force: bool) -> tuple[Path
     place = folder or Path("prepared") / _name(asked.spec, order)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     watcher = Console(stderr=True)
-    with _resumable(watcher), Progress(*columns, console=watcher, transient=True) as bars:
+    bars = Progress(*columns, console=watcher, transient=True, disable=not watcher.is_terminal)
+    with _resumable(watcher), bars:
         task = bars.add_task(f"preparing {asked.spec.partition(':')[0]}", total=order.images)
         manifest = prepare(
             order,

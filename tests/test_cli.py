@@ -6,16 +6,21 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from runs import trained
 from shell import IMPOSSIBLE, PARKING, PLANNED, Done, Shell, program, words_of
 
 from budgetnet import cli, scenario
+from budgetnet.frames.video import Writer
 
 PUBLISHED = ["mobilenet-fcn", "depth_multiplier=0.5", "classifier_kernel=7", "classifier_depth=1024"]
 COMMANDS = {command.callback.__name__: command.callback for command in cli.app.registered_commands if command.callback}
@@ -324,15 +329,29 @@ def test_help_of_a_command_teaches(shell: Shell, name: str) -> None:
         assert done.code == 0
         assert f"Usage: budgetnet {name}" in shown
         assert f"Example: budgetnet {' '.join(example_of(name))}" in shown
-    if name != "ops":
+    if name in ("plan", "search"):
         assert "reports/<scenario>" in shown.partition("Arguments")[0]
         assert "parking, urban, rural, surround" in shown
 
 
+@pytest.fixture(scope="module")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that is not worth much, and a film for it."""
+    folder = trained(tmp_path_factory.mktemp("runs") / "0000", "synthetic:train=4,val=2", classes="lab7")
+    film = Writer(folder / "drive.mp4", Fraction(5), "drive.mp4")
+    for shade in range(3):
+        film.add(np.full((64, 96, 3), 80 * shade, np.uint8))
+    film.close()
+    return folder
+
+
 @pytest.mark.parametrize("name", COMMANDS)
-def test_example_of_a_command_runs(shell: Shell, searches: list[dict[str, Any]], name: str) -> None:
+def test_example_of_a_command_runs(shell: Shell, searches: list[dict[str, Any]], name: str, trained_run: Path) -> None:
     words = example_of(name)
     assert words[0] == name
+    for number in ("0000", "0003"):
+        shutil.copytree(trained_run, Path("reports/urban/runs") / number)
+    shutil.copy(trained_run / "drive.mp4", "drive.mp4")
     assert shell(*words).code == 0
 
 
