@@ -71,7 +71,7 @@ class OutputFolder:
         path = self.folder / RECORD
         try:
             record = json.loads(path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError):
             record = None

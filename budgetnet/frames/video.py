@@ -108,8 +108,8 @@ def _refused(path: Path, why: str) -> DataError:
 
 @final
 class Writer:
-    """Writes a film to an MP4 file, `rate` frames a second; messages call it `where`. Sides that are odd get a row or column more: H.264 shares
-    colours between four pixels.
+    """Writes a film to an MP4 file, `rate` frames a second; messages call it `where`. Sides that are odd get a row or
+    column more: H.264 shares colours between four pixels.
     """
 
     def __init__(self, path: Path, rate: Fraction, where: str) -> None:
