@@ -322,15 +322,22 @@ def test_a_map_of_ones_own_is_chosen_by_its_name(camvid, tmp_path):
     assert reading.class_list(spec, ["flat", "rest"]).name == "mine"
 
 
-def test_a_map_of_ones_own_goes_before_one_of_that_name_or_those_classes(camvid, tmp_path):
+def test_a_map_of_ones_own_goes_before_others_that_fit_as_well(camvid, tmp_path):
     path = tmp_path / "mine.yaml"
     spec = f"{camvid},map={path},val=0.5"
+    assert reading.class_list(spec, 2).name == "mine"
+    assert reading.class_list(spec, "road2").names == ("road", "not road")
     path.write_text(OWN.replace("mine", "road2") + ALL, encoding="utf-8")
-    assert [found.classes.name for found in datasets.find(spec).class_maps] == ["road2", "camvid-11", "lab7"]
-    assert reading.class_list(spec, 2).names == ("flat", "rest")
-    text = (OWN + ALL).replace("flat", "road").replace("rest", "not road")
-    path.write_text(text, encoding="utf-8")
-    assert [found.classes.name for found in datasets.find(spec).class_maps] == ["mine", "camvid-11", "lab7"]
+    assert reading.class_list(spec, "road2").names == ("flat", "rest")
+    path.write_text((OWN + ALL).replace("flat", "road").replace("rest", "not road"), encoding="utf-8")
+    assert reading.class_list(spec, ["road", "not road"]).name == "mine"
+
+
+def test_two_maps_of_ones_own_that_fit_are_one_too_many(camvid, tmp_path):
+    (tmp_path / "other.yaml").write_text((OWN + ALL).replace("mine", "other"), encoding="utf-8")
+    message = "classes must fit one class map only, give its name instead, but got 2; camvid offers mine: .*; other: "
+    with pytest.raises(BudgetnetError, match=message):
+        reading.class_list(f"{camvid},map={tmp_path / 'mine.yaml'},map={tmp_path / 'other.yaml'}", 2)
 
 
 def test_several_maps_and_drawn_data(camvid, tmp_path):

@@ -29,12 +29,16 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassMap:
-    """One class map file. `targets`: source id -> class index, or `IGNORE` for ignored ids and the void class."""
+    """One class map file. `targets`: source id -> class index, or `IGNORE` for ignored ids and the void class.
+
+    One that was `asked_for` by its file goes before others that would do as well.
+    """
 
     key: str
     source: str
     classes: ClassList
     targets: Mapping[int, int]
+    asked_for: bool = False
 
 
 def names() -> list[str]:

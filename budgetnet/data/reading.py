@@ -76,6 +76,7 @@ def class_map(spec: str, source: Source, classes: Classes) -> ClassMap:
         fitting = [found for found in offered if len(found.classes) == classes]
     else:
         fitting = [found for found in offered if found.classes.names == tuple(classes)]
+    fitting = [found for found in fitting if found.asked_for] or fitting
     if len(fitting) == 1:
         return fitting[0]
     rule = "must fit one class map only, give its name instead" if fitting else "must fit a class map of the data set"

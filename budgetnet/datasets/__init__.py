@@ -106,7 +106,7 @@ def names() -> list[str]:
 def find(spec: str) -> Source:
     """The data set `spec` (`name` or `name:argument`), with all class maps. Raises BudgetnetError.
 
-    A setting `map=FILE` at the end of any argument adds a class map, which goes before one of the same name or classes.
+    A setting `map=FILE` at the end of any argument adds a class map, which goes before others that fit as well.
     """
     key, _, argument = spec.partition(":")
     module = load_module(__name__, key, "data set")
@@ -114,11 +114,9 @@ def find(spec: str) -> Source:
     if "" in files:
         raise BudgetnetError(f"{key}: map must be the path of a class map file, but got nothing")
     found = cast(Source, module.find(rest))
-    added = tuple(read(Path(file).expanduser(), key, found.classes) for file in files)
+    added = (replace(read(Path(file).expanduser(), key, found.classes), asked_for=True) for file in files)
     shipped = for_source(key, module.SOURCE_CLASSES) if module.SOURCE_CLASSES else ()
-    said = {each for one in added for each in (one.classes.name, one.classes.names)}
-    others = (one for one in (*found.class_maps, *shipped) if not {one.classes.name, one.classes.names} & said)
-    return replace(found, class_maps=(*added, *others))
+    return replace(found, class_maps=(*added, *found.class_maps, *shipped))
 
 
 def samples(spec: str, source: Source, split: str) -> tuple[Sample, ...]:
