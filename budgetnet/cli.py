@@ -304,6 +304,10 @@ def evaluate(
         int | None, typer.Option(help="Images at a time.", min=1, show_default="as in the training")
     ] = None,
     images: Annotated[int, typer.Option(help="How many of the worst and best images to show.", min=0, max=20)] = 3,
+    memory_limit: Annotated[
+        float | None,
+        typer.Option(metavar="GB", help="What images may take of memory.", min=0, show_default="half of what is free"),
+    ] = None,
     format: FormatOption = Format.table,
     output: Annotated[
         Path | None,
@@ -321,7 +325,14 @@ def evaluate(
     from budgetnet.evaluating import run_evaluation
 
     done = run_evaluation(
-        run, spec=dataset, split=split, batch_size=batch_size, images=images, output=output, write=not no_files
+        run,
+        spec=dataset,
+        split=split,
+        batch_size=batch_size,
+        images=images,
+        memory_limit=memory_limit,
+        output=output,
+        write=not no_files,
     )
     _show(done.shown, format)
     if done.written:

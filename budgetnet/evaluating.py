@@ -14,7 +14,8 @@ from budgetnet import datasets, files, formats
 from budgetnet.classes import ClassList
 from budgetnet.classmaps import ClassMap
 from budgetnet.data.form import Form
-from budgetnet.data.reading import Split, class_map, load_splits
+from budgetnet.data.keeping import Keep, load_kept
+from budgetnet.data.reading import Split, class_map
 from budgetnet.datasets import Source
 from budgetnet.errors import BudgetnetError, printable, shorten
 from budgetnet.evaluation import report as evaluation_report
@@ -63,19 +64,21 @@ def run_evaluation(
     split: str = "val",
     batch_size: int | None = None,
     images: int = 3,
+    memory_limit: float | None = None,
     output: Path | None = None,
     write: bool = True,
 ) -> Outcome:
     """Scores a finished run's network on a split of the data set `spec` (by default the run's own) and times it.
 
     Writes its report into `output` unless `write` is off; see `default_folder`. `images` is how many of the worst and
-    the best images are shown, `batch_size` by default that of the training. Raises BudgetnetError.
+    the best images are shown, `batch_size` by default that of the training, `memory_limit` how many 10^9 bytes the
+    split may take (by default half of what is free). Raises BudgetnetError.
     """
     run = load(folder)
     model = run.model()  # what is wrong with it is told before minutes of reading
     keep_memory()
     with _bars() as progress:
-        data = _read(run, spec, split, progress("reading"))
+        data = _read(run, spec, split, memory_limit, progress("reading"))
         found = _evaluate(run, model, data, batch_size or run.batch_size, progress("evaluating"))
     made = evaluation_report.report(found, shown=images)
     written = []
@@ -119,7 +122,9 @@ def _evaluate(
     )
 
 
-def _read(run: Finished, spec: str | None, split: str, progress: Callable[[int, int], None]) -> _Data:
+def _read(
+    run: Finished, spec: str | None, split: str, memory_limit: float | None, progress: Callable[[int, int], None]
+) -> _Data:
     asked = run.source if spec is None else spec
     if not asked:
         raise BudgetnetError("--dataset must be given where the run does not tell its own data, but got none")
@@ -127,7 +132,8 @@ def _read(run: Finished, spec: str | None, split: str, progress: Callable[[int, 
         source = datasets.find(asked)
         chosen = _class_map(asked, source, run.classes)
         form = Form(height=run.height, width=run.width)
-        read = load_splits(asked, source, (split,), chosen, form, progress)[split]
+        keep = Keep(limit=None if memory_limit is None else int(memory_limit * 1e9))
+        read = load_kept(asked, source, (split,), chosen, form, keep, progress)[split]
     except BudgetnetError as error:
         if spec is not None:
             raise

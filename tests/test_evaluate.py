@@ -496,6 +496,12 @@ def test_a_folder_that_cannot_be_written_is_named(shell, run, tmp_path):
     assert done.err == "Error: out/evaluation: must be a folder that can be written, but got Not a directory\n"
 
 
+def test_a_split_that_does_not_fit_in_memory_is_told_before_it_is_read(shell, run, data):
+    told = shell.refused("evaluate", str(run), "--dataset", f"camvid:{data}", "--memory-limit", "0.0001")
+    assert told.startswith(f"Error: camvid:{data}: must fit in 0.0 GB of memory, but 5 images of 64 x 96 need 0.0; ")
+    assert told.endswith("prepare them with `budgetnet data prepare`, or raise --memory-limit")
+
+
 @pytest.mark.parametrize(
     "error", [MemoryError(), torch.OutOfMemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: no")]
 )
