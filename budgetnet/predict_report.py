@@ -77,7 +77,8 @@ def _sentences(summary: Summary) -> list[str]:
         share = "All frames have" if len(unseen) == len(frames) else f"{len(unseen):,} of the frames have"
         told.append(
             f"{share} another aspect ratio than the network's input: up to {most} % of such a frame was cut off, above "
-            "and below or left and right. There masks hold 255 and overlays are dark."
+            "and below or left and right. There masks hold 255 and overlays are dark. A --size of the frames' own "
+            "aspect ratio sees all of them."
         )
     sizes = {(frame.height, frame.width) for frame in frames}
     if summary.film and len(sizes) > 1:

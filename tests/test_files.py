@@ -123,3 +123,36 @@ def test_link_in_the_folder_is_replaced_not_followed(tmp_path: Path) -> None:
     files.write_all(folder, {"a.md": b"new"})
     assert outside.read_text() == "precious"
     assert (folder / "a.md").read_bytes() == b"new"
+
+
+def test_a_file_of_any_length_replaces_the_old_one_once_it_is_whole(tmp_path: Path) -> None:
+    path = files.write(tmp_path / "a.bin", b"old")
+    with files.replacing(path) as temporary, temporary.open("wb") as file:
+        for _ in range(10):
+            file.write(b"new")
+            assert path.read_bytes() == b"old"
+        assert temporary.parent == tmp_path
+        assert temporary.name.endswith(files.PART)
+    assert path.read_bytes() == b"new" * 10
+    assert names_in(tmp_path) == ["a.bin"]
+
+
+def test_what_goes_wrong_on_the_way_leaves_the_old_file(tmp_path: Path) -> None:
+    path = files.write(tmp_path / "a.bin", b"old")
+
+    def stopped(error: BaseException) -> None:
+        with files.replacing(path) as temporary:
+            temporary.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped(KeyboardInterrupt())
+    with pytest.raises(BudgetnetError, match=r"a\.bin: must be a file that can be written, but got No space left"):
+        stopped(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    with (
+        pytest.raises(BudgetnetError, match=r"a\.bin: must be a file that can be written, but got No such file"),
+        files.replacing(path),
+    ):
+        pass  # nothing was written
+    assert path.read_bytes() == b"old"
+    assert names_in(tmp_path) == ["a.bin"]

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from budgetnet import pictures
 from budgetnet.classes import IGNORE, ClassList
 from budgetnet.data.form import Form
 from budgetnet.data.order import WORKERS
@@ -451,6 +452,20 @@ def test_keys_name_void_and_what_was_not_seen():
     assert key_entries(colourful, True)[1:] == [("void", (9, 9, 9)), ("not seen", (0, 0, 0))]
     complete = ClassList(name="c", names=("road", "rest"), colours=((0, 255, 0), (9, 9, 9)), void=None)
     assert key_entries(complete, True)[1:] == [("rest", (9, 9, 9)), ("not seen", (0, 0, 0))]
+
+
+@given(st.integers(180, 2500))
+def test_keys_cut_no_word_and_run_none_into_another(width):
+    entries = [
+        (name, (0, 0, 0)) for name in ("sky", "infrastructure", "vulnerable road users", "void, not seen", "car")
+    ]
+    made = pictures.strip(width, entries)
+    assert made.shape[1:] == (width, 3)
+    size = max(10, width // 80)
+    lines = (len(made) - 6) // (size + 8)
+    columns = -(-len(entries) // lines)
+    for column in range(1, columns + 1):
+        assert (made[:, column * width // columns - 1] == 255).all()
 
 
 @given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([(32, 32), (32, 48), (40, 33)]))
