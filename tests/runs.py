@@ -1,8 +1,12 @@
-"""Finished runs for tests: small networks, trained for a moment by the real training."""
+"""Finished runs for tests: small networks, trained for a moment by the real training, and small data sets for them."""
 
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from budgetnet.data import reading
+from budgetnet.datasets import synthetic
 from budgetnet.networks import Candidate
 from budgetnet.results import Run
 from budgetnet.scenario import InputSize, Scenario, Training
@@ -26,4 +30,21 @@ def trained(
         training=Training(epochs=epochs, batch_size=4),
     )
     evaluator(scenario, data, {"dataset": spec})(SMALL, Run(number=0, folder=folder))
+    return folder
+
+
+HEIGHT, WIDTH = 64, 96
+# the drawn classes as ids of CamVid: sky, building, road, pavement, car, pedestrian, unlabelled
+DRAWN = np.array([0, 1, 3, 4, 8, 9, 11], np.uint8)
+
+
+def camvid_like(folder: Path, train: int = 5, val: int = 5) -> Path:
+    """A folder in CamVid's layout with drawn scenes at the size that networks get them in."""
+    for split, count in (("train", train), ("val", val)):
+        (folder / split).mkdir(parents=True)
+        (folder / f"{split}annot").mkdir()
+        for index in range(count):
+            image, labels = synthetic.draw(7, split, index, HEIGHT, WIDTH)
+            Image.fromarray(image).save(folder / split / f"{split}_{index}.png")
+            Image.fromarray(DRAWN[labels]).save(folder / f"{split}annot" / f"{split}_{index}.png")
     return folder

@@ -1,11 +1,8 @@
-"""`budgetnet evaluate` against figures that the test makes itself: it reads the PNG files, asks the network, and counts
-with scikit-learn and with NumPy.
-"""
+"""`budgetnet evaluate` as people use it: what is told, where it goes, and what is refused."""
 
 import csv
 import io
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -14,24 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from references import by_numpy, by_scikit_learn
-from runs import trained
-from safetensors.torch import save_file
+from runs import HEIGHT, WIDTH, camvid_like, trained
 from shell import Shell
 
 from budgetnet import evaluating
-from budgetnet.classes import IGNORE, ClassList
-from budgetnet.datasets import synthetic
-from budgetnet.evaluation.pictures import WRONG, Shown, confusion_png, examples_png
-from budgetnet.evaluation.record import Timing
-from budgetnet.training import evaluation
 from budgetnet.training.finished import load
-from budgetnet.training.samples import Samples, Scaling
 
-pytestmark = pytest.mark.filterwarnings("ignore:A single label was found")
-
-HEIGHT, WIDTH = 64, 96
-CAMVID = pytest.mark.skipif("BUDGETNET_CAMVID" not in os.environ, reason="BUDGETNET_CAMVID names no folder with CamVid")
 FILES = [
     "best.png",
     "confusion.png",
@@ -42,27 +27,6 @@ FILES = [
     "evaluation.md",
     "worst.png",
 ]
-TARGETS = {  # ids of CamVid -> class, as the lists of classes are defined; written down here once more, on purpose
-    "camvid-11": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, IGNORE],
-    "lab7": [0, 1, 1, 2, 3, 1, 1, 1, 4, 5, 5, IGNORE],
-    "road2": [1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, IGNORE],
-}
-COUNT = {"camvid-11": 11, "lab7": 7, "road2": 2}
-VOID = {"camvid-11": None, "lab7": 6, "road2": None}
-# the drawn classes as ids of CamVid: sky, building, road, pavement, car, pedestrian, unlabelled
-DRAWN = np.array([0, 1, 3, 4, 8, 9, 11], np.uint8)
-
-
-def camvid_like(folder: Path, train: int = 5, val: int = 5) -> Path:
-    """A folder in CamVid's layout with drawn scenes at the size that networks get them in."""
-    for split, count in (("train", train), ("val", val)):
-        (folder / split).mkdir(parents=True)
-        (folder / f"{split}annot").mkdir()
-        for index in range(count):
-            image, labels = synthetic.draw(7, split, index, HEIGHT, WIDTH)
-            Image.fromarray(image).save(folder / split / f"{split}_{index}.png")
-            Image.fromarray(DRAWN[labels]).save(folder / f"{split}annot" / f"{split}_{index}.png")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -84,127 +48,6 @@ def evaluated(shell: Shell, run: Path, *words: str) -> dict:
     done = shell("evaluate", str(run), "--format", "json", *words)
     assert done.code == 0, done.err
     return json.loads(done.out)
-
-
-# --- by other hands
-
-
-def asked(model: torch.nn.Module, mean: tuple[float, ...], path: Path) -> np.ndarray:
-    """The network's scores (classes, height, width) of an image file, with nothing of our reading."""
-    image = np.asarray(Image.open(path).convert("RGB"), np.float32) / np.float32(255) - np.array(mean, np.float32)
-    with torch.no_grad():
-        scores: np.ndarray = model(torch.from_numpy(image[None]).permute(0, 3, 1, 2)).numpy()[0]
-    return scores
-
-
-def answering_with_many_classes(run: Path, folder: Path) -> Path:
-    """The run with weights drawn so that it sees: trained for a moment, it answers every image with the same classes.
-
-    Convolutions keep the variance of what they are given; then the last biases move until most classes win somewhere.
-    """
-    found = load(run)
-    model, count = found.model(), len(found.classes)
-    torch.manual_seed(5)
-    for module in model.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(module.weight)
-    bias = model.node_module("conv2_classification/BiasAdd").bias
-    paths = sorted((folder / "val").glob("*.png"))[:2]
-    for step in range(30):
-        scores = np.stack([asked(model, found.scaling.mean, path) for path in paths])
-        shares = np.bincount(scores.argmax(axis=1).ravel(), minlength=count) / scores[:, 0].size
-        with torch.no_grad():
-            bias += torch.from_numpy((1 / count - shares) * 2 * scores.std() / (1 + step / 4)).float()
-    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, run / "weights.safetensors")
-    return run
-
-
-def answers(run: Path, folder: Path, classes: str) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Names, labels and predictions of a folder's validation images, one by one."""
-    found = load(run)
-    model = found.model()
-    names, labels, predictions = [], [], []
-    for path in sorted((folder / "val").glob("*.png")):
-        names.append(path.stem)
-        predictions.append(np.argmax(asked(model, found.scaling.mean, path), axis=0))
-        labels.append(np.array(TARGETS[classes])[np.asarray(Image.open(folder / "valannot" / path.name))])
-    return names, np.stack(labels), np.stack(predictions)
-
-
-def hold_against_references(shell: Shell, run: Path, folder: Path, classes: str) -> None:
-    """Every figure of the evaluation, to 1e-9."""
-    read = evaluated(shell, run, "--batch-size", "1", "--no-files")
-    names, labels, predictions = answers(run, folder, classes)
-    count, void = COUNT[classes], VOID[classes]
-    assert len(np.unique(predictions)) >= 0.5 * count
-    assert (predictions[0] != predictions[1]).mean() > 0.1  # they come from the images
-    for reference in (by_scikit_learn, by_numpy):
-        theirs = reference(labels, predictions, count, void)
-        assert read["confusion"]["pixels"][:-1] == theirs["confusion"].tolist()
-        hold_figures(read["without_void"], theirs)
-        if void is None:
-            assert read["with_void"] is None
-        else:
-            hold_figures(read["with_void"], reference(labels, predictions, count, void, with_void=True))
-    nothing = np.bincount(predictions[labels == IGNORE], minlength=count)
-    assert read["confusion"]["pixels"][-1] == nothing.tolist()
-    assert [each["name"] for each in read["images"]] == names
-    for each, label, prediction in zip(read["images"], labels, predictions, strict=True):
-        theirs = by_scikit_learn(label, prediction, count, void)
-        assert each["mean_iou"] == pytest.approx(theirs["mean_iou"], abs=1e-9)
-        assert each["pixel_accuracy"] == pytest.approx(theirs["pixel_accuracy"], abs=1e-9)
-        assert each["labelled"] == (label != IGNORE).sum()
-        assert list(each["iou"].values()) == near(theirs["iou_per_class"])
-
-
-def hold_figures(ours: dict, theirs: dict) -> None:
-    for name, value in ours.items():
-        if name not in ("pixels", "classes"):
-            assert value == pytest.approx(theirs[name], abs=1e-9), name
-    for name in ("iou", "dice", "precision", "recall"):
-        assert [each[name] for each in ours["classes"]] == near(theirs[f"{name}_per_class"]), name
-    shares = theirs["confusion"].sum(axis=1) / theirs["confusion"].sum()
-    assert [each["share"] for each in ours["classes"]] == near(shares[: len(ours["classes"])])
-    assert ours["pixels"] == theirs["confusion"].sum()
-
-
-def near(values) -> list:
-    return [None if value is None else pytest.approx(value, abs=1e-9) for value in values]
-
-
-@pytest.mark.parametrize("classes", list(TARGETS))
-def test_every_figure_equals_scikit_learns_and_those_of_numpy(shell, data, tmp_path, classes):
-    run = answering_with_many_classes(trained(tmp_path / "run", f"camvid:{data}", classes=classes), data)
-    hold_against_references(shell, run, data, classes)
-
-
-def part_of_camvid(folder: Path, train: int, val: int | None) -> Path:
-    """Links to some of CamVid's images and labels."""
-    source = Path(os.environ["BUDGETNET_CAMVID"])
-    for split, count in (("train", train), ("val", val)):
-        for name in (split, f"{split}annot"):
-            (folder / name).mkdir(parents=True)
-            for path in sorted((source / name).glob("*.png"))[:count]:
-                (folder / name / path.name).symlink_to(path)
-    return folder
-
-
-@CAMVID
-@pytest.mark.parametrize("classes", ["camvid-11", "lab7"])
-def test_every_figure_on_camvid_equals_the_references(shell, tmp_path, classes):
-    folder = part_of_camvid(tmp_path / "camvid", 8, 5)
-    run = trained(tmp_path / "0000", f"camvid:{folder}", classes=classes, height=360, width=480)
-    hold_against_references(shell, answering_with_many_classes(run, folder), folder, classes)
-
-
-@CAMVID
-@pytest.mark.slow
-@pytest.mark.parametrize("classes", ["camvid-11", "lab7"])
-def test_every_figure_on_all_of_camvids_validation_images_equals_the_references(shell, tmp_path, classes):
-    folder = part_of_camvid(tmp_path / "camvid", 40, None)
-    run = trained(tmp_path / "0000", f"camvid:{folder}", classes=classes, height=360, width=480, epochs=4)
-    assert len(list((folder / "val").iterdir())) == 101
-    hold_against_references(shell, answering_with_many_classes(run, folder), folder, classes)
 
 
 # --- what is told, and where it goes
@@ -364,6 +207,14 @@ def test_the_worst_and_the_best_are_shown_and_none_is_both(shell, run):
     assert {Image.open(run / "evaluation-val" / name).size[0] for name in ("worst.png", "best.png")} == {wide}
 
 
+def test_however_many_are_asked_for_no_image_is_among_both(shell, run):
+    evaluated(shell, run, "--images", "20")
+    text = (run / "evaluation-val" / "evaluation.md").read_text()
+    listed = [re.findall(r"^\| (val_\d)", part, re.MULTILINE) for part in text.split("## Best images")]
+    assert [len(part) for part in listed] == [2, 2]  # of five
+    assert not set(listed[0]) & set(listed[1])
+
+
 def test_pictures_of_an_earlier_evaluation_do_not_stay(shell, run):
     evaluated(shell, run)
     evaluated(shell, run, "--images", "0")
@@ -521,95 +372,3 @@ def test_other_faults_in_a_pass_are_bugs_and_not_hidden(shell, run, monkeypatch)
     monkeypatch.setattr(evaluating, "tally", fail)
     with pytest.raises(RuntimeError, match="sizes of tensors must match"):
         evaluating.run_evaluation(run, write=False)
-
-
-# --- time
-
-
-def test_the_time_is_of_one_image_after_warming_up():
-    seen: list[tuple[tuple[int, ...], bool]] = []
-
-    class Network(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.weight = torch.nn.Parameter(torch.ones(1))
-
-        def forward(self, images):
-            seen.append((tuple(images.shape), self.training))
-            return images * self.weight
-
-    samples = Samples(
-        images=torch.zeros(3, 3, 32, 40, dtype=torch.uint8), labels=torch.zeros(3, 32, 40, dtype=torch.uint8)
-    )
-    found = evaluation.timing(Network(), samples, Scaling(mean=(0.5, 0.5, 0.5)))
-    assert set(seen) == {((1, 3, 32, 40), False)}
-    assert len(seen) == evaluation.WARM_UP + evaluation.READINGS
-    assert len(found.milliseconds) == evaluation.READINGS
-    assert all(0 < value < 1000 for value in found.milliseconds)
-    assert (found.height, found.width, found.threads) == (32, 40, torch.get_num_threads())
-    assert found.device
-
-
-def test_a_slow_network_is_read_fewer_times(monkeypatch):
-    ticks = iter(range(1000))
-    monkeypatch.setattr(evaluation.time, "perf_counter", lambda: next(ticks))  # a second for whatever is done
-    samples = Samples(
-        images=torch.zeros(1, 3, 32, 32, dtype=torch.uint8), labels=torch.zeros(1, 32, 32, dtype=torch.uint8)
-    )
-    found = evaluation.timing(torch.nn.Conv2d(3, 2, 1), samples, Scaling(mean=(0.5, 0.5, 0.5)))
-    assert found.milliseconds == (1000.0,) * evaluation.FEWEST
-
-
-def test_median_and_middle_half_by_hand():
-    timing = Timing(milliseconds=(5, 1, 2, 100, 3), warm_up=5, height=1, width=1, device="x", threads=1)
-    assert (timing.median, timing.middle_half) == (3, (2, 5))
-
-
-# --- pictures
-
-COLOURS = ClassList(name="test", names=("a", "b"), colours=((10, 20, 30), (200, 100, 50)), void=None)
-
-
-def test_mistakes_are_marked_where_label_and_prediction_differ_and_nowhere_else():
-    rng = np.random.default_rng(3)
-    image = rng.integers(0, 256, (40, 60, 3)).astype(np.uint8)
-    labels = rng.choice([0, 1, IGNORE], (40, 60)).astype(np.uint8)
-    predictions = rng.integers(0, 2, (40, 60)).astype(np.uint8)
-    shown = Shown(image=image, labels=labels, predictions=predictions, caption="x")
-    picture = np.asarray(Image.open(io.BytesIO(examples_png([shown], COLOURS))))
-    top = next(row for row in range(len(picture)) if (picture[row : row + 40, :60] == image).all())
-    mistakes = picture[top : top + 40, 3 * 66 : 3 * 66 + 60]
-    wrong = (labels != predictions) & (labels != IGNORE)
-    assert ((mistakes == WRONG).all(axis=2) == wrong).all()
-    assert ((mistakes == 0).all(axis=2) == (labels == IGNORE)).all()
-    answered = picture[top : top + 40, 2 * 66 : 2 * 66 + 60]
-    colours = np.array(COLOURS.colours)
-    assert (answered[labels != IGNORE] == colours[predictions[labels != IGNORE]]).all()
-
-
-@pytest.mark.parametrize(("height", "width"), [(33, 641), (700, 1281), (720, 1280)])
-def test_large_images_are_shown_smaller_labels_with_no_new_colour(height, width):
-    image = np.full((height, width, 3), 77, np.uint8)
-    labels = np.indices((height, width)).sum(axis=0).astype(np.uint8) % 2
-    shown = Shown(image=image, labels=labels, predictions=labels, caption="x")
-    picture = np.asarray(Image.open(io.BytesIO(examples_png([shown], COLOURS))))
-    step = -(-width // 640)
-    high, wide = -(-height // step), -(-width // step)
-    assert picture.shape[1] == 4 * wide + 18
-    top = next(row for row in range(len(picture)) if (picture[row : row + high, :wide] == 77).all())
-    label = picture[top : top + high, wide + 6 : 2 * wide + 6]
-    assert {tuple(colour) for colour in np.unique(label.reshape(-1, 3), axis=0).tolist()} <= set(COLOURS.colours)
-
-
-@pytest.mark.parametrize(("count", "void"), [(1, None), (2, 0), (11, None), (34, 3)])
-@pytest.mark.filterwarnings("error")
-def test_the_confusion_picture_takes_any_number_of_classes_and_any_names(count, void):
-    names = tuple(f"class {index} $\\frac$ 漢 <b>" for index in range(count))
-    classes = ClassList(name="test", names=names, colours=((0, 0, 0),) * count, void=void)
-    confusion = np.zeros((count + 1, count), np.int64)
-    confusion[0, 0] = 1000
-    picture = np.asarray(Image.open(io.BytesIO(confusion_png(confusion, classes, "$title$"))).convert("RGB"))
-    assert picture.shape[1] > 30 * count  # room for a figure in each cell
-    dark, grey = ((picture == colour).all(axis=2).sum() for colour in ((8, 48, 107), (211, 211, 211)))
-    assert dark > 500
-    assert grey > 500 or count == 1  # classes without a pixel
