@@ -5,14 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from budgetnet import data_cli, scenario_cli, terminal
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.terminal import Format
-
-WIDTH = 120
-"""Columns a table may count on; in a narrower window its lines wrap, so that no figure is ever cut."""
 
 app = typer.Typer(
     name="budgetnet",
@@ -25,9 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(scenario_cli.app, name="scenario")
 app.add_typer(data_cli.app, name="data")
-screen = Console()
-if screen.width < WIDTH:
-    screen.width = WIDTH
+screen = terminal.wide_console()
 
 
 ScenarioArgument = Annotated[

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from budgetnet import terminal
 from budgetnet.errors import printable
@@ -16,7 +15,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Read, check, look at and prepare labelled images. DATASET is NAME:ARGUMENT, such as camvid:/data/CamVid.",
 )
-screen = Console()
+screen = terminal.wide_console()
 
 DatasetArgument = Annotated[
     str,

@@ -6,8 +6,20 @@ from contextlib import contextmanager
 from enum import StrEnum
 
 import typer
+from rich.console import Console
 
 from budgetnet.errors import BudgetnetError, FileError
+
+WIDTH = 120
+"""Columns a table may count on; in a narrower window its lines wrap, so that no figure is ever cut."""
+
+
+def wide_console() -> Console:
+    """Standard output for tables."""
+    console = Console()
+    if console.width < WIDTH:
+        console.width = WIDTH
+    return console
 
 
 class Format(StrEnum):
