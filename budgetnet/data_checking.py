@@ -2,14 +2,11 @@
 
 import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from budgetnet import datasets, files, formats, pictures, units
 from budgetnet.classmaps import ClassMap
@@ -19,10 +16,10 @@ from budgetnet.data.form import Form
 from budgetnet.data.look import DRAWN
 from budgetnet.data.order import in_order
 from budgetnet.data.reading import Classes, class_map, reduction
-from budgetnet.data.reading import Progress as Watch
 from budgetnet.data.sheet import Tile, sheet, spread, tile
 from budgetnet.datasets import DataError, Fault, Sample, Source
 from budgetnet.errors import BudgetnetError
+from budgetnet.progress import Watch, bars
 from budgetnet.provenance import provenance
 from budgetnet.report import Report
 
@@ -92,7 +89,8 @@ def run_check(
     source = datasets.find(spec)
     chosen = None if classes is None else class_map(spec, source, classes)
     started = time.monotonic()
-    with _bar(f"checking {spec.partition(':')[0]}") as watch:
+    with bars() as begin:
+        watch = begin(f"checking {spec.partition(':')[0]}")
         found = check(spec, source, splits=splits, chosen=chosen, progress=watch)
     seconds = time.monotonic() - started
     settings = {
@@ -136,7 +134,8 @@ def run_preview(
     if not drawn:
         raise BudgetnetError(f"{spec}: must hold one image or more to be shown, but got none")
     form = None if size is None else Form(height=size[0], width=size[1])
-    with _bar(f"reading {spec.partition(':')[0]}") as watch:
+    with bars() as begin:
+        watch = begin(f"reading {spec.partition(':')[0]}")
         tiles, faults = _tiles([(split, sample, "") for split, sample in drawn], source, chosen, form, watch)
     if not tiles:
         raise DataError(faults)
@@ -224,13 +223,3 @@ def _write(folder: Path, contents: dict[str, bytes]) -> list[Path]:
         if name not in contents:
             files.remove(folder / name)
     return written
-
-
-@contextmanager
-def _bar(words: str) -> Iterator[Watch]:
-    """A bar on standard error, which leaves standard output to the report."""
-    screen = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bars:
-        task = bars.add_task(words, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any, Final, final
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from budgetnet import datasets, files, formats
 from budgetnet.classes import ClassList
@@ -21,6 +19,7 @@ from budgetnet.errors import BudgetnetError, printable, shorten
 from budgetnet.evaluation import report as evaluation_report
 from budgetnet.evaluation.pictures import Shown, confusion_png, examples_png
 from budgetnet.evaluation.record import Evaluation, Kinship
+from budgetnet.progress import bars
 from budgetnet.provenance import provenance
 from budgetnet.report import Report
 from budgetnet.training.evaluation import timing
@@ -77,7 +76,7 @@ def run_evaluation(
     run = load(folder)
     model = run.model()  # what is wrong with it is told before minutes of reading
     keep_memory()
-    with _bars() as progress:
+    with bars() as progress:
         data = _read(run, spec, split, memory_limit, progress("reading"))
         found = _evaluate(run, model, data, batch_size or run.batch_size, progress("evaluating"))
     made = evaluation_report.report(found, shown=images)
@@ -240,17 +239,3 @@ def _about_data(data: _Data, run: Finished) -> dict[str, Any]:
         "classes": data.classes.name,
         "void": None if data.classes.void is None else data.classes.names[data.classes.void],
     }
-
-
-@contextmanager
-def _bars() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
-    """Progress bars on standard error, where somebody can see them: `bars("reading")(done, total)`."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-
-        def begin(name: str) -> Callable[[int, int], None]:
-            task = bars.add_task(name, total=None)
-            return lambda done, total: bars.update(task, completed=done, total=total)
-
-        yield begin

@@ -3,8 +3,8 @@ overlays, film and report written.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from budgetnet import files, formats, predict_report, terminal
 from budgetnet.data.order import in_order
@@ -29,6 +28,7 @@ from budgetnet.frames.painting import FrameResult, Painter
 from budgetnet.frames.pipeline import painted
 from budgetnet.frames.reading import frames, look
 from budgetnet.predict_report import Summary
+from budgetnet.progress import bars
 from budgetnet.provenance import provenance
 from budgetnet.report import Picture, Report
 
@@ -98,14 +98,17 @@ def _run(request: Request, made: list[FrameResult]) -> Summary:
     rate = asked or next((each.rate for each in looks if each.rate), FPS)
     started = time.perf_counter()
     done = painted(frames(found), network, painter, output, run.classes, masks=request.masks, overlays=request.overlays)
-    with _progress(looks) as step, closing(done), ExitStack() as stack:
+    counts = [each.count for each in looks]
+    total = None if None in counts else sum(count or 0 for count in counts)
+    with bars() as begin, closing(done), ExitStack() as stack:
+        watch = begin("frames")
         add: Callable[[Any], None] | None = None
         for each in done:
             if request.film is not None:
                 add = add or stack.enter_context(film(output.film(), rate, painter.exact(), painter.likely()))
                 add(painter.film_picture(each))
             made.append(each.result)
-            step()
+            watch(len(made), total)
     return Summary(
         run=printable(str(request.run)),
         candidate=run.candidate,
@@ -148,17 +151,6 @@ def _looks(found: Sequence[Source]) -> list[Look]:
     if faults:
         raise DataError(faults)
     return [each for each in looked if isinstance(each, Look)]
-
-
-@contextmanager
-def _progress(looks: Sequence[Look]) -> Iterator[Callable[[], None]]:
-    counts = [each.count for each in looks]
-    total = None if None in counts else sum(count or 0 for count in counts)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    left = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, *left, console=Console(stderr=True)) as bars:
-        task = bars.add_task("frames", total=total)
-        yield lambda: bars.advance(task)
 
 
 def _settings(request: Request, rate: Fraction) -> dict[str, Any]:

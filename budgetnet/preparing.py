@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from budgetnet import datasets, recipes, units
 from budgetnet.data import draw
@@ -17,6 +16,7 @@ from budgetnet.data.reading import Classes, class_map
 from budgetnet.datasets import Source
 from budgetnet.datasets.prepared import UNLABELLED, Manifest
 from budgetnet.errors import BudgetnetError, printable
+from budgetnet.progress import bars
 from budgetnet.provenance import provenance
 from budgetnet.recipes import Recipe
 from budgetnet.report import Column, Report, Table, Text
@@ -41,28 +41,19 @@ def run_prepare(asked: Asked, *, folder: Path | None, force: bool) -> tuple[Path
     """Prepares a data set and says what came of it. Raises BudgetnetError."""
     order = _order(asked)
     place = folder or Path("prepared") / _name(asked.spec, order)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    watcher = Console(stderr=True)
-    bars = Progress(*columns, console=watcher, transient=True, disable=not watcher.is_terminal)
-    with _resumable(watcher), bars:
-        task = bars.add_task(f"preparing {asked.spec.partition(':')[0]}", total=order.images)
-        manifest = prepare(
-            order,
-            place,
-            made_by=provenance(),
-            force=force,
-            progress=lambda done, total: bars.update(task, completed=done, total=total),
-        )
+    with _resumable(), bars() as begin:
+        watch = begin(f"preparing {asked.spec.partition(':')[0]}")
+        manifest = prepare(order, place, made_by=provenance(), force=force, progress=watch)
     return place, report(manifest, place)
 
 
 @contextmanager
-def _resumable(watcher: Console) -> Iterator[None]:
+def _resumable() -> Iterator[None]:
     """Around what may be stopped: says that nothing is lost."""
     try:
         yield
     except KeyboardInterrupt:
-        watcher.print("Stopped. The same command goes on from here.")
+        Console(stderr=True).print("Stopped. The same command goes on from here.")
         raise
 
 

@@ -18,6 +18,7 @@ from budgetnet.data.reading import Dataset
 from budgetnet.errors import BudgetnetError
 from budgetnet.formats.table import show
 from budgetnet.plan import LISTED, Plan
+from budgetnet.progress import bars
 from budgetnet.provenance import provenance
 from budgetnet.report import Report, Text
 from budgetnet.results import Scores, Step
@@ -47,7 +48,7 @@ def run_search(
     scenario = plan.scenario
     require_one_network(plan)
     deadline = None if timeout is None else time.monotonic() + timeout
-    screen.print(plan.verdict, highlight=False)
+    screen.print(plan.verdict, highlight=False, markup=False)
     dataset = _read(scenario, _keep(folder, memory_limit))
     settings = settings_of(scenario, dataset)
     origin = {**provenance(), "device": str(device()), "dataset": dataset.source}
@@ -99,7 +100,7 @@ def write(outcome: Outcome, guess: Scores, settings: Mapping[str, Any], folder: 
     written = files.write_all(folder, {**pictures, **formats.files(made, "markdown", "csv", "json")})
     shown = [block for block in made.blocks if isinstance(block, Text) or getattr(block, "key", "") == "pareto"]
     show(Report(key=made.key, title=made.title, blocks=shown, tables=(), record={}), screen)
-    screen.print("Written: " + ", ".join(str(path) for path in written), highlight=False, soft_wrap=True)
+    screen.print("Written: " + ", ".join(str(path) for path in written), highlight=False, markup=False, soft_wrap=True)
     return written
 
 
@@ -120,15 +121,14 @@ def _keep(folder: Path, memory_limit: float | None) -> Keep:
 
 def _read(scenario: Scenario, keep: Keep) -> Dataset:
     assert scenario.dataset is not None
-    with _bars(Console()) as bars:
-        task = bars.add_task(f"reading {scenario.dataset.partition(':')[0]}", total=None)
+    with bars() as begin:
         return load_dataset(
             scenario.dataset,
             classes=scenario.classes,
             height=scenario.image.height,
             width=scenario.image.width,
             keep=keep,
-            progress=lambda done, total: bars.update(task, completed=done, total=total),
+            progress=begin(f"reading {scenario.dataset.partition(':')[0]}"),
         )
 
 
@@ -186,4 +186,4 @@ class SearchProgress:
         line = (
             f"trial {trial.number}: {trial.candidate.label}: mean IoU {quality:.3f}, {units.mega(trial.result.ops)} MOP"
         )
-        self._screen.print(f"{line}, {took}", highlight=False, soft_wrap=True)
+        self._screen.print(f"{line}, {took}", highlight=False, markup=False, soft_wrap=True)
