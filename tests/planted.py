@@ -377,6 +377,13 @@ def image_saved_again(own, other):
 
 
 @problem
+def pair_mirrored(own, other):
+    save(own.image, other.pixels()[:, ::-1].copy())
+    save(own.labels, other.ids()[:, ::-1].copy())
+    return own.image, f"an image must be there once, but {other.image} (val) is the same, mirrored"
+
+
+@problem
 def pair_copied(own, other):
     shutil.copyfile(other.image, own.image)
     shutil.copyfile(other.labels, own.labels)

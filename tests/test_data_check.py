@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from planted import HARMLESS, NOTES, PROBLEMS, Pair, cut, save
 
-from budgetnet import datasets
+from budgetnet import datasets, image_files
 from budgetnet.data import check as checking
 from budgetnet.data import intact, look, notes
 from budgetnet.data.check import Check, check
@@ -25,7 +25,7 @@ from budgetnet.data_checking import folder_of
 from budgetnet.datasets import _files, synthetic
 
 HEIGHT, WIDTH = 96, 128
-ALL = {**PROBLEMS, **NOTES}
+ALL = {**NOTES, **PROBLEMS}
 
 
 def pairs(root: Path, split: str) -> list[Pair]:
@@ -136,9 +136,16 @@ def everything_at_once(root: Path) -> None:
     assert len(PROBLEMS) >= 30
     for name, (file, words) in planted.items():
         where = problems if name in PROBLEMS else notes
-        assert any(words in what for what in where.get(str(file), [])), name
+        assert any(words in what for what in where.get(str(file), [])), (name, words, where.get(str(file)))
     sound = {pair.image.stem for pair in own[len(ALL) :]}
     assert not sound & {Path(each).stem for each in {*problems, *notes}}
+
+
+def test_a_mirrored_image_beside_its_own_may_be_there_to_train_with(small):
+    own, other = pairs(small, "train")[:2]
+    save(own.image, other.pixels()[:, ::-1].copy())
+    save(own.labels, other.ids()[:, ::-1].copy())
+    assert checked(small).problems == ()
 
 
 REAL = pytest.mark.skipif("BUDGETNET_CAMVID" not in os.environ, reason="BUDGETNET_CAMVID names no folder with CamVid")
@@ -302,7 +309,7 @@ def test_files_that_may_not_be_read(small, monkeypatch):
             raise PermissionError(13, "Permission denied", str(path))
         return real(path, *rest, **more)
 
-    monkeypatch.setattr(_files.Image, "open", refuse)
+    monkeypatch.setattr(image_files.Image, "open", refuse)
     words = "must be a whole PNG or JPEG that can be read: Permission denied"
     assert told(checked(small).problems) == {str(pair.image): [words]}
 

@@ -23,6 +23,9 @@ THUMB = 16
 FLAT = 4
 """Levels of 255 within which an image shows nothing: what noise there is under a lens cap."""
 
+_DAMAGED = "must be a whole"
+"""What the fault of a file begins with that cannot be decoded."""
+
 _REACH = 48
 """Borders are also sought this part of the width away from where they are."""
 
@@ -34,7 +37,7 @@ _LEAST_BORDER = 200
 class Sight:
     """What is kept of an image and its labels that were read whole: a few hundred bytes.
 
-    `image` and `labels` are digests of pixels and size. `thumb` is the image in grey, uint8 (`THUMB`, `THUMB`);
+    `image` and `labels` are digests of pixels and size, `mirrored` is that of the image seen in a mirror. `thumb` is the image in grey, uint8 (`THUMB`, `THUMB`);
     `has_colour` where its red, green and blue differ; `flat` is the share of its rows that are of one colour each.
     `void` is the share of the labels' pixels that count for nothing. `corners` counts where the outlines in the labels
     bend: few in labels that two images may share by chance. `fit` is how much stronger edges of the image are at the
@@ -44,6 +47,7 @@ class Sight:
     height: int
     width: int
     image: bytes
+    mirrored: bytes
     labels: bytes
     thumb: Pixels
     has_colour: bool
@@ -71,9 +75,9 @@ def look(sample: Sample, source_classes: Mapping[int, str], void: frozenset[int]
     try:
         image, labels = sample.read(*DRAWN)
     except DataError as error:
-        told = {fault.where for fault in error.faults}
-        flaws = [fault for fault in _flaws(sample) if fault.where not in told]
-        return Looked(sample=sample, faults=(*error.faults, *flaws))
+        told = {fault.where for fault in error.faults if fault.what.startswith(_DAMAGED)}
+        flaws = [fault for fault in _flaws(sample) if fault.where not in told]  # which may well be why ids are strange
+        return Looked(sample=sample, faults=(*flaws, *error.faults))
     pixels = np.bincount(labels.ravel(), minlength=256).astype(np.int64)
     faults = _flaws(sample)
     if pixels.sum() != pixels[list(source_classes)].sum():
@@ -95,6 +99,7 @@ def look(sample: Sample, source_classes: Mapping[int, str], void: frozenset[int]
         height=labels.shape[0],
         width=labels.shape[1],
         image=_digest(image),
+        mirrored=_digest(image[:, ::-1]),
         labels=_digest(labels),
         thumb=np.asarray(grey.resize((THUMB, THUMB), Image.Resampling.BOX), np.uint8),
         has_colour=not (np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 1], image[..., 2])),

@@ -30,12 +30,21 @@ class Seen:
 
 
 def same_images(seen: Sequence[Seen]) -> Iterator[tuple[Seen, Fault]]:
-    """Each image that is there more than once, pixel by pixel, whatever its file is called."""
-    for group in _groups(seen, [each.sight.image for each in seen]):
+    """Each image that is there more than once, pixel by pixel, whatever its file is called; in two splits mirrored too.
+
+    (In one split mirrored images may be there to train with; in two they leak what is to be scored.)
+    """
+    for group in _groups(seen, [min(each.sight.image, each.sight.mirrored) for each in seen]):
         for each in group:
-            other = group[0] if each is not group[0] else group[1]
-            what = _same("an image must be there once", other.sample.image, other, len(group) - 2)
-            yield each, Fault(where=each.sample.image, what=what)
+            others = [other for other in group if other is not each and _is_twin(each, other)]
+            if others:
+                same = others[0].sight.image == each.sight.image
+                what = _same("an image must be there once", others[0].sample.image, others[0], len(others) - 1)
+                yield each, Fault(where=each.sample.image, what=what if same else f"{what}, mirrored")
+
+
+def _is_twin(one: Seen, other: Seen) -> bool:
+    return one.sight.image == other.sight.image or one.split != other.split
 
 
 def same_labels(seen: Sequence[Seen]) -> Iterator[tuple[Seen, Fault]]:
