@@ -46,6 +46,27 @@ class FileError(BudgetnetError):
         super().__init__("\n".join(told))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What is wrong with one file of a data set: `where` it lies, safe to print; `what`: the rule, then the value."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+class DataError(BudgetnetError):
+    """Faults of a data set's files. The message tells the first ones, and how many more there are."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        told = [str(fault) for fault in self.faults[:MOST_TOLD]]
+        more = len(self.faults) - len(told)
+        super().__init__("\n".join([*told, f"and {more:,} more"] if more else told))
+
+
 def shorten(value: object, limit: int = 60) -> str:
     """`ascii(value)` on one line of at most `limit` characters, safe to print whatever the value is."""
     if isinstance(value, int) and value.bit_length() > 256:

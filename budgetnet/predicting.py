@@ -16,8 +16,7 @@ from rich.console import Console
 
 from budgetnet import files, formats, predict_report, terminal
 from budgetnet.data.order import in_order
-from budgetnet.datasets import DataError, Fault
-from budgetnet.errors import BudgetnetError, printable, shorten
+from budgetnet.errors import BudgetnetError, DataError, Fault, printable, shorten
 from budgetnet.formats.table import show
 from budgetnet.frames import Look, Source, gif
 from budgetnet.frames.film import FILMS, film

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from budgetnet import datasets
+from budgetnet import datasets, image_files
 from budgetnet.classes import IGNORE
 from budgetnet.classmaps import for_source
 from budgetnet.data import reading
@@ -278,7 +278,7 @@ def test_a_file_that_may_not_be_read(folder, monkeypatch):
     def refuse(path, formats):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(_files.Image, "open", refuse)
+    monkeypatch.setattr(image_files.Image, "open", refuse)
     assert told(folder) == (
         "train/train0.png: must be a whole PNG or JPEG that can be read: Permission denied\n"
         "trainannot/train0.png: must be a whole PNG that can be read: Permission denied"

@@ -12,7 +12,7 @@ import pngs
 import pytest
 from PIL import Image
 
-from budgetnet import datasets
+from budgetnet import datasets, image_files
 from budgetnet.datasets import DataError, Sample, _files
 from budgetnet.errors import BudgetnetError
 
@@ -441,7 +441,7 @@ def test_files_that_may_not_be_read(spec, monkeypatch):
     def refuse(path, formats):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(_files.Image, "open", refuse)
+    monkeypatch.setattr(image_files.Image, "open", refuse)
     with pytest.raises(DataError) as caught:
         sample.read(0, 0)
     assert [fault.where for fault in caught.value.faults] == list(sample.files)

@@ -14,7 +14,7 @@ checking, preparing. Files are found and read with the help of `_files`, setting
 that of `_splits`; class maps that a spec names (`map=FILE`) are added in `find` below, for every data set.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -24,34 +24,15 @@ from numpy.typing import NDArray
 
 from budgetnet.classmaps import ClassMap, for_source, read
 from budgetnet.datasets._settings import without
-from budgetnet.errors import MOST_TOLD, BudgetnetError, did_you_mean
+from budgetnet.errors import BudgetnetError, did_you_mean
+from budgetnet.errors import DataError as DataError  # as every data set needs both
+from budgetnet.errors import Fault as Fault
 from budgetnet.plugins import load_module, module_names
 
 Pixels = NDArray[np.uint8]
 
 SPLITS = ("train", "val", "test")
 """What splits are called, in every data set."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """What is wrong with one file of a data set: `where` it lies, safe to print; `what`: the rule, then the value."""
-
-    where: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
-
-
-class DataError(BudgetnetError):
-    """Faults of a data set's files. The message tells the first ones, and how many more there are."""
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        told = [str(fault) for fault in self.faults[:MOST_TOLD]]
-        more = len(self.faults) - len(told)
-        super().__init__("\n".join([*told, f"and {more:,} more"] if more else told))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

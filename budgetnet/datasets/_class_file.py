@@ -22,9 +22,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from budgetnet import rules, yaml_model
 from budgetnet.classes import IGNORE, ClassList
 from budgetnet.classmaps import IGNORE_WORD, ClassMap
-from budgetnet.datasets._files import Colour, ColourIds, at
+from budgetnet.datasets._files import Colour, ColourIds
 from budgetnet.datasets._palette import distinct
 from budgetnet.errors import BudgetnetError, did_you_mean, shorten
+from budgetnet.image_files import at
 from budgetnet.yaml_source import Fault, FaultsError, say
 
 FILE_NAME = "classes.yaml"

@@ -5,18 +5,16 @@ palette of which the indices count) or colours.
 """
 
 import os
-import struct
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from budgetnet.datasets import DataError, Fault, Listing, Pixels, Sample, id_fault
 from budgetnet.errors import BudgetnetError, printable
+from budgetnet.image_files import at, bit_depth, open_picture, refused
 
 PNG = (".png",)
 JPEG = (".jpg", ".jpeg")
@@ -28,9 +26,6 @@ ColourIds = tuple[tuple[Colour, int], ...]
 Decode = Callable[[Path], Pixels]
 """A label file -> uint8 (h, w) in source ids. Raises DataError."""
 
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-"""What Pillow raises on files that are cut short, overwritten, or no images at all."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
@@ -41,12 +36,6 @@ class Files:
 
 
 # --- finding
-
-
-def at(path: Path) -> str:
-    """A path, safe to print."""
-    text = str(path)
-    return text if text.isprintable() else printable(text)
 
 
 def root(argument: str, key: str) -> Path:
@@ -222,7 +211,7 @@ def image(path: Path) -> Pixels:
     """An image file -> uint8 (h, w, 3) RGB. Raises DataError."""
     picture = open_picture(path, "PNG", "JPEG")
     if picture.mode not in ("RGB", "RGBA", "L", "LA", "P", "1"):
-        raise _refused(path, f"an image must be 8-bit, colour or grey, but its mode is {picture.mode}")
+        raise refused(path, f"an image must be 8-bit, colour or grey, but its mode is {picture.mode}")
     return np.asarray(picture.convert("RGB"), np.uint8)
 
 
@@ -230,9 +219,9 @@ def ids(path: Path, source_classes: Mapping[int, str]) -> Pixels:
     """A label file of ids -> uint8 (h, w). Raises DataError, also where a value is no id of the source."""
     picture = open_picture(path, "PNG")
     if picture.mode not in ("L", "P", "1"):
-        raise _refused(path, f"labels must be 8-bit with a single channel, but the mode is {picture.mode}")
+        raise refused(path, f"labels must be 8-bit with a single channel, but the mode is {picture.mode}")
     values = np.asarray(picture, np.uint8)  # of a palette the indices, of black and white 0 and 1
-    depth = _bit_depth(path)
+    depth = bit_depth(path)
     if picture.mode == "L" and depth in (2, 4):  # Pillow spreads these over 0 to 255
         values = values // np.uint8(255 // (2**depth - 1))
     fault = id_fault(values, source_classes, at(path))
@@ -245,10 +234,10 @@ def colours(path: Path, source_colours: ColourIds, source_classes: Mapping[int, 
     """A label file of colours -> uint8 (h, w) ids. Raises DataError, also where a colour is none of the source."""
     picture = open_picture(path, "PNG")
     if picture.mode not in ("RGB", "RGBA", "P"):
-        raise _refused(path, f"labels must be 8-bit colours, but the mode is {picture.mode}")
+        raise refused(path, f"labels must be 8-bit colours, but the mode is {picture.mode}")
     pixels = np.asarray(picture.convert("RGBA")).view("<u4")[..., 0]
     if (pixels < 0xFF000000).any():
-        raise _refused(path, "labels must be opaque colours, but some of their pixels are transparent")
+        raise refused(path, "labels must be opaque colours, but some of their pixels are transparent")
     packed = pixels & 0xFFFFFF
     found: Pixels = np.take(colour_table(source_colours), packed)
     if (found == NO_COLOUR).any():
@@ -259,7 +248,7 @@ def colours(path: Path, source_colours: ColourIds, source_classes: Mapping[int, 
         row, column = divmod(int(wrong[0]), packed.shape[1])
         place = f"in {len(wrong):,} of {packed.size:,} pixels, first in row {row}, column {column}"
         known = ", ".join(f"{colour} {source_classes[number]}" for colour, number in source_colours)
-        raise _refused(path, f"labels must have the colours of the source ({known}), but got {shown}{more} {place}")
+        raise refused(path, f"labels must have the colours of the source ({known}), but got {shown}{more} {place}")
     return found
 
 
@@ -274,49 +263,3 @@ def colour_table(source_colours: ColourIds) -> Pixels:
     for (red, green, blue), number in source_colours:
         table[red | (green << 8) | (blue << 16)] = number
     return table
-
-
-def open_picture(path: Path, *formats: str) -> Image.Image:
-    """A picture file, wholly decoded. Raises DataError where it is damaged, of another format, or has 16 bits."""
-    what = " or ".join(formats)
-    try:
-        with Image.open(path, formats=formats) as picture:
-            picture.load()
-    except _DAMAGED as error:
-        raise _refused(path, f"must be a whole {what} that can be read: {_why(path, formats, error)}") from None
-    if picture.format == "PNG" and _bit_depth(path) == 16:  # Pillow makes 8 bits of 16-bit colour, and says nothing
-        raise _refused(path, "must have 8 bits per channel, but has 16")
-    return picture
-
-
-_BEGINNINGS = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG": "PNG",
-    b"GIF8": "GIF",
-    b"BM": "BMP",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"RIFF": "WebP",
-}
-
-
-def _why(path: Path, formats: tuple[str, ...], error: Exception) -> str:
-    """Why a picture cannot be read: Pillow says no more than that it is none of the formats asked for."""
-    if not isinstance(error, UnidentifiedImageError):
-        return printable(getattr(error, "strerror", None) or str(error))
-    with path.open("rb") as file:
-        start = file.read(8)
-    kind = next((kind for beginning, kind in _BEGINNINGS.items() if start.startswith(beginning)), "")
-    if kind in formats:
-        return "its beginning is damaged"
-    return f"it is a {kind}" if kind else "it is none" if start else "it is empty"
-
-
-def _bit_depth(path: Path) -> int:
-    """Bits per channel as a PNG's header says, which every whole PNG has."""
-    with path.open("rb") as file:
-        return file.read(25)[24]
-
-
-def _refused(path: Path, what: str) -> DataError:
-    return DataError([Fault(where=at(path), what=what)])

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from budgetnet.datasets import Fault, Sample
-from budgetnet.datasets._files import PICTURES, at
+from budgetnet.datasets._files import PICTURES
 from budgetnet.errors import BudgetnetError, shorten
+from budgetnet.image_files import at
 
 Parts = tuple[str, ...]
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from budgetnet.datasets import Listing, Source
 from budgetnet.datasets._files import (
     Files,
-    at,
     ending,
     files_in,
     folders,
@@ -26,6 +25,7 @@ from budgetnet.datasets._files import (
 )
 from budgetnet.datasets._splits import choice, divided
 from budgetnet.errors import BudgetnetError
+from budgetnet.image_files import at
 
 SOURCE_CLASSES = dict(
     enumerate(

@@ -17,8 +17,9 @@ import numpy as np
 from budgetnet.classes import IGNORE, ClassList
 from budgetnet.classmaps import ClassMap
 from budgetnet.datasets import SPLITS, Listing, Pixels, Sample, Source
-from budgetnet.datasets._files import at, root
+from budgetnet.datasets._files import root
 from budgetnet.errors import BudgetnetError
+from budgetnet.image_files import at
 
 SOURCE_CLASSES: Mapping[int, str] = {}
 

@@ -6,7 +6,6 @@ several keeps them all in memory.
 """
 
 import struct
-import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -16,10 +15,10 @@ from typing import BinaryIO, Final, final
 import numpy as np
 from PIL import GifImagePlugin, Image, UnidentifiedImageError
 
-from budgetnet.datasets import DataError, Fault, Pixels
-from budgetnet.datasets._files import at, open_picture
+from budgetnet.datasets import Pixels
 from budgetnet.errors import printable
 from budgetnet.frames import Look
+from budgetnet.image_files import DAMAGED, open_picture, refused
 
 FASTEST: Final = 50
 """Frames a second: below 2 hundredths of a second a frame, browsers take their time."""
@@ -29,8 +28,6 @@ _UNTIMED_MS = 100
 
 _SAMPLED = 16
 """Frames that the palette is made of."""
-
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
 
 def look(path: Path) -> Look:
@@ -125,8 +122,8 @@ def _told(path: Path) -> Iterator[None]:
     """Faults of the file, in our words."""
     try:
         yield
-    except _DAMAGED as error:
+    except DAMAGED as error:
         if isinstance(error, UnidentifiedImageError):
             open_picture(path, "GIF")  # says what it is instead
         why = printable(getattr(error, "strerror", None) or str(error))
-        raise DataError([Fault(where=at(path), what=f"must be a whole GIF that can be read: {why}")]) from None
+        raise refused(path, f"must be a whole GIF that can be read: {why}") from None

@@ -14,7 +14,8 @@ from budgetnet import pictures
 from budgetnet.classes import ClassList
 from budgetnet.data.form import Form
 from budgetnet.data.order import in_order
-from budgetnet.datasets import DataError, Fault, Pixels
+from budgetnet.datasets import Pixels
+from budgetnet.errors import DataError, Fault
 from budgetnet.frames import Frame
 from budgetnet.frames.folder import OutputFolder
 from budgetnet.frames.painting import Painted, Painter

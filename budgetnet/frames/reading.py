@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from budgetnet.datasets import DataError, Fault, Pixels
-from budgetnet.datasets._files import at, open_picture
+from budgetnet.datasets import Pixels
 from budgetnet.frames import Frame, Look, Source, gif, video
+from budgetnet.image_files import at, open_picture, refused
 
 FORMATS = ("PNG", "JPEG")
 MODES = ("RGB", "RGBA", "L", "LA", "P", "1")
@@ -50,8 +50,7 @@ def image(path: Path) -> Pixels:
     """An image file -> uint8 (h, w, 3) RGB, the way up that its camera says. Raises DataError."""
     picture = open_picture(path, *FORMATS)
     if picture.mode not in MODES:
-        rule = "an image must be 8-bit, colour or grey"
-        raise DataError([Fault(where=at(path), what=f"{rule}, but its mode is {picture.mode}")])
+        raise refused(path, f"an image must be 8-bit, colour or grey, but its mode is {picture.mode}")
     return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"), np.uint8)
 
 

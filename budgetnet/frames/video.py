@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 
-from budgetnet.datasets import DataError, Fault, Pixels
-from budgetnet.datasets._files import at
-from budgetnet.errors import BudgetnetError, printable
+from budgetnet.datasets import Pixels
+from budgetnet.errors import BudgetnetError, DataError, printable
 from budgetnet.frames import Look
+from budgetnet.image_files import at, refused
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -103,7 +103,7 @@ def _breaks_off(path: Path) -> bool:
 
 
 def _refused(path: Path, why: str) -> DataError:
-    return DataError([Fault(where=at(path), what=f"must be a whole video that can be read: {why}")])
+    return refused(path, f"must be a whole video that can be read: {why}")
 
 
 @final
