@@ -22,11 +22,11 @@ from budgetnet.evaluation.record import Evaluation, Kinship
 from budgetnet.progress import bars
 from budgetnet.provenance import provenance
 from budgetnet.report import Report
-from budgetnet.training.evaluation import timing
 from budgetnet.training.finished import Finished, load
 from budgetnet.training.loop import predict, tally
 from budgetnet.training.machine import deterministic, keep_memory
 from budgetnet.training.samples import Samples, Scaling
+from budgetnet.training.timing import timing
 
 FORMATS = ("markdown", "json", "csv")
 """In which reports are written."""

@@ -10,7 +10,7 @@ from PIL import Image
 from budgetnet.classes import IGNORE, ClassList
 from budgetnet.evaluation.pictures import WRONG, Shown, confusion_png, examples_png
 from budgetnet.evaluation.record import Timing
-from budgetnet.training import evaluation
+from budgetnet.training import timing as timed
 from budgetnet.training.samples import Samples, Scaling
 
 # --- time
@@ -31,10 +31,10 @@ def test_the_time_is_of_one_image_after_warming_up():
     samples = Samples(
         images=torch.zeros(3, 3, 32, 40, dtype=torch.uint8), labels=torch.zeros(3, 32, 40, dtype=torch.uint8)
     )
-    found = evaluation.timing(Network(), samples, Scaling(mean=(0.5, 0.5, 0.5)))
+    found = timed.timing(Network(), samples, Scaling(mean=(0.5, 0.5, 0.5)))
     assert set(seen) == {((1, 3, 32, 40), False)}
-    assert len(seen) == evaluation.WARM_UP + evaluation.READINGS
-    assert len(found.milliseconds) == evaluation.READINGS
+    assert len(seen) == timed.WARM_UP + timed.READINGS
+    assert len(found.milliseconds) == timed.READINGS
     assert all(0 < value < 1000 for value in found.milliseconds)
     assert (found.height, found.width, found.threads) == (32, 40, torch.get_num_threads())
     assert found.device
@@ -42,12 +42,12 @@ def test_the_time_is_of_one_image_after_warming_up():
 
 def test_a_slow_network_is_read_fewer_times(monkeypatch):
     ticks = iter(range(1000))
-    monkeypatch.setattr(evaluation.time, "perf_counter", lambda: next(ticks))  # a second for whatever is done
+    monkeypatch.setattr(timed.time, "perf_counter", lambda: next(ticks))  # a second for whatever is done
     samples = Samples(
         images=torch.zeros(1, 3, 32, 32, dtype=torch.uint8), labels=torch.zeros(1, 32, 32, dtype=torch.uint8)
     )
-    found = evaluation.timing(torch.nn.Conv2d(3, 2, 1), samples, Scaling(mean=(0.5, 0.5, 0.5)))
-    assert found.milliseconds == (1000.0,) * evaluation.FEWEST
+    found = timed.timing(torch.nn.Conv2d(3, 2, 1), samples, Scaling(mean=(0.5, 0.5, 0.5)))
+    assert found.milliseconds == (1000.0,) * timed.FEWEST
 
 
 def test_median_and_middle_half_by_hand():
