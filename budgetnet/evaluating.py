@@ -24,7 +24,7 @@ from budgetnet.provenance import provenance
 from budgetnet.report import Report
 from budgetnet.training.finished import Finished, load
 from budgetnet.training.loop import predict, tally
-from budgetnet.training.machine import deterministic, keep_memory
+from budgetnet.training.machine import deterministic, keep_memory, ran_out_of_memory
 from budgetnet.training.samples import Samples, Scaling
 from budgetnet.training.timing import timing
 
@@ -174,8 +174,7 @@ def _enough_memory(batch_size: int) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        told = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not told and "allocate memory" not in str(error) and "not enough memory" not in str(error):
+        if not ran_out_of_memory(error):
             raise
         raise BudgetnetError(f"--batch-size must fit in memory, but {batch_size} images do not") from None
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
-from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, final
@@ -85,12 +84,11 @@ def _run(request: Request, made: list[FrameResult]) -> Summary:
     found = sources(request.inputs, leave_out=request.folder)
     output = OutputFolder(request.folder, request.film, [source.path for source in found])
     looks = _looks(found)
-    from budgetnet.training.finished import WEIGHTS, load
+    from budgetnet.training.finished import load
     from budgetnet.training.inference import Network
     from budgetnet.training.machine import device
 
     run = load(request.run)
-    weights = sha256((request.run / WEIGHTS).read_bytes()).hexdigest()
     network = Network(run, *(request.size or ()))
     network.warm_up()
     painter = Painter(run.classes, network.form, request.opacity)
@@ -112,7 +110,7 @@ def _run(request: Request, made: list[FrameResult]) -> Summary:
         run=printable(str(request.run)),
         candidate=run.candidate,
         classes=run.classes,
-        weights=weights,
+        weights=run.weights_digest,
         form=network.form,
         frames=made,
         seconds=time.perf_counter() - started,

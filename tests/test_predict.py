@@ -480,9 +480,32 @@ def test_memory_that_is_too_small_is_told(run: Path, monkeypatch: pytest.MonkeyP
     assert str(caught.value) == "memory must hold the network's maps of 2 images of 64 x 96, but ran out"
 
 
-def test_a_bug_of_ours_is_not_told_as_memory(run: Path):
+def test_the_weights_are_read_once(shell: Shell, run: Path, monkeypatch: pytest.MonkeyPatch):
+    write(shell.folder / "a.png", scene(1))
+    real, read = Path.read_bytes, []
+
+    def watched(path: Path) -> bytes:
+        read.append(path.name)
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", watched)
+    assert shell("predict", str(run), "a.png", "--output", "out").code == 0
+    assert read.count("weights.safetensors") == 1
+    assert record(shell.folder / "out")["weights_sha256"] == finished.load(run).weights_digest
+
+
+def test_a_bug_of_ours_is_not_told_as_memory(run: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(RuntimeError, match="size"):
         Network(finished.load(run))(np.zeros((2, HEIGHT, WIDTH, 4), np.uint8))
+    from budgetnet.training import inference
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("Unsupported memory format option Preserve")
+
+    network = Network(finished.load(run))
+    monkeypatch.setattr(inference, "predict", fails)
+    with pytest.raises(RuntimeError, match="memory format"):
+        network(np.zeros((1, HEIGHT, WIDTH, 3), np.uint8))
 
 
 @pytest.mark.skipif("BUDGETNET_CAMVID" not in os.environ, reason="needs CamVid")

@@ -27,7 +27,7 @@ from budgetnet.scenario import Scenario
 from budgetnet.training import metrics
 from budgetnet.training.finished import RECORD, WEIGHTS
 from budgetnet.training.loop import Material, fit, predict, remove_checkpoint
-from budgetnet.training.machine import device, keep_memory
+from budgetnet.training.machine import device, keep_memory, ran_out_of_memory
 from budgetnet.training.samples import Scaling, tensors
 from budgetnet.verify import CountMismatchError, require_agreement, verify
 
@@ -54,11 +54,9 @@ def evaluator(scenario: Scenario, dataset: Dataset, provenance: Mapping[str, Any
     def train_and_score(candidate: Candidate, run: Run) -> Result:
         try:
             return _run(candidate, scenario, material, run, provenance)
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            raise TrainingError(f"memory must hold a batch of {scenario.training.batch_size}, but ran out") from error
         except CountMismatchError as error:
             raise TrainingError(str(error)) from error
-        except (RuntimeError, ValueError) as error:
+        except (MemoryError, RuntimeError, ValueError) as error:
             raise TrainingError(_reason(error, scenario.training.batch_size)) from error
 
     return train_and_score
@@ -67,7 +65,7 @@ def evaluator(scenario: Scenario, dataset: Dataset, provenance: Mapping[str, Any
 def _reason(error: Exception, batch_size: int) -> str:
     """What torch's errors without a type of their own mean: a search must not end because of one candidate."""
     text = str(error)
-    if "allocate memory" in text or "not enough memory" in text:
+    if ran_out_of_memory(error):
         return f"memory must hold a batch of {batch_size}, but ran out"
     if "more than 1 value per channel" in text:
         return "a batch must hold two images or more where the deepest map is one cell, but got one"

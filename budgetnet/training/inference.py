@@ -11,7 +11,7 @@ from budgetnet.datasets import Pixels
 from budgetnet.errors import BudgetnetError
 from budgetnet.training.finished import Finished
 from budgetnet.training.loop import predict
-from budgetnet.training.machine import keep_memory
+from budgetnet.training.machine import keep_memory, ran_out_of_memory
 
 MOST = 8
 """Images in a batch: more gain nothing on a processor, and little on a GPU."""
@@ -42,8 +42,8 @@ class Network:
         try:
             given = torch.from_numpy(images).permute(0, 3, 1, 2)
             found: Pixels = predict(self._model, given, self._scaling).to(torch.uint8).cpu().numpy()
-        except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "memory" not in str(error):
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out_of_memory(error):
                 raise
             size = f"{len(images)} images of {self.form.height} x {self.form.width}"
             raise BudgetnetError(f"memory must hold the network's maps of {size}, but ran out") from None

@@ -11,6 +11,8 @@ import torch
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
 
+_OUT_OF_MEMORY = ("allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+
 
 def device() -> torch.device:
     """A GPU when there is one, else the CPU."""
@@ -31,6 +33,16 @@ def keep_memory() -> None:
         return  # another C library, whose allocator has other habits
     mallopt(_M_MMAP_MAX, 0)
     mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory, the machine's or the GPU's, was not enough.
+
+    Torch has no type for it on a processor, nor for what the driver and the libraries of a GPU say.
+    """
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 @contextmanager
