@@ -60,17 +60,19 @@ def _resumable() -> Iterator[None]:
 def _order(asked: Asked) -> Order:
     recipe = None if asked.recipe is None else recipes.load(asked.recipe)
     key = asked.spec.partition(":")[0]
+    if recipe is None and asked.seed is not None:
+        raise BudgetnetError(f"--seed must come with --recipe, which draws by it, but got {asked.seed} alone")
     if recipe is not None and recipe.dataset != key:
         raise BudgetnetError(f"recipe {asked.recipe} must be used on {recipe.dataset}, but got {key}")
     source = datasets.find(asked.spec)
     form = _form(asked, recipe)
     chosen = class_map(asked.spec, source, _classes(asked, recipe, source))
-    seed = asked.seed if asked.seed is not None else recipe.seed if recipe is not None else None
-    splits = (
-        draw.whole(asked.spec, source)
-        if recipe is None
-        else draw.drawn(asked.spec, source, recipe.splits, recipe.seed if asked.seed is None else asked.seed)
-    )
+    if recipe is None:
+        seed = None
+        splits = draw.whole(asked.spec, source)
+    else:
+        seed = recipe.seed if asked.seed is None else asked.seed
+        splits = draw.drawn(asked.spec, source, recipe.splits, seed)
     made_of: dict[str, Any] = {
         "dataset": asked.spec,
         "classes": chosen.classes.name,

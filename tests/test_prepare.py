@@ -121,7 +121,10 @@ def test_what_was_stopped_goes_on_to_the_same_bytes(after, camvid, tmp_path, mon
     with pytest.raises(StoppedError):
         prepare.prepare(order, tmp_path / "out", made_by={}, progress=stop)
     monkeypatch.undo()
-    with pytest.raises(BudgetnetError, match=r"must be a folder that `budgetnet data prepare` finished, but its "):
+    with pytest.raises(
+        BudgetnetError,
+        match=r"manifest\.json: must be a file that can be read: No such file .*; a folder that `budgetnet data ",
+    ):
         datasets.find(f"prepared:{tmp_path / 'out'}")
     seen: list[int] = []
     prepare.prepare(order, tmp_path / "out", made_by={}, progress=lambda done, total: seen.append(done))
@@ -310,6 +313,44 @@ def test_objects_are_never_unpickled(folder):
 def test_a_manifest_that_is_none(text, message, folder):
     (folder / "manifest.json").write_text(text)
     assert refused(folder).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda r: r["splits"]["val"]["groups"].pop(),
+            "splits.val: must name each image once and its group, but got 2",
+        ),
+        (lambda r: r["splits"]["val"].update(names=["a", "a"]), "splits.val: must name each image once and its group"),
+        (lambda r: r["classes"].update(void=99), "classes.void: must be a whole number from 0 to 6, but got 99"),
+        (lambda r: r["classes"]["colours"].pop(), "classes.colours: must be three numbers for each class, but got"),
+        (
+            lambda r: r["classes"]["colours"].__setitem__(0, [300, 0, -1]),
+            "classes.colours: must be a whole number from",
+        ),
+        (lambda r: r.update(height="32"), "height: must be a whole number from 1 to 16384, but got '32'"),
+        (lambda r: r["splits"]["val"].update(digest=7), "splits.val.digest: must be a text, but got 7"),
+        (lambda r: r["splits"]["val"].pop("pixels"), "must be a manifest of this version"),
+        (lambda r: r.update(splits=3), "must be a manifest of this version"),
+    ],
+)
+def test_a_manifest_that_somebody_edited(change, message, folder):
+    record = json.loads((folder / "manifest.json").read_text())
+    change(record)
+    (folder / "manifest.json").write_text(json.dumps(record))
+    assert refused(folder).startswith(f"manifest.json: {message}")
+
+
+def test_a_manifest_without_an_end(folder):
+    (folder / "manifest.json").write_text("[" * 100_000)
+    assert refused(folder) == "manifest.json: must be JSON, but is not"
+
+
+def test_the_same_data_by_another_path_are_the_same(camvid, tmp_path, monkeypatch):
+    first = prepare.prepare(order_of(f"camvid:{camvid}"), tmp_path / "out", made_by={})
+    monkeypatch.chdir(tmp_path)
+    assert prepare.prepare(order_of("camvid:CamVid"), tmp_path / "out", made_by={}) == first
 
 
 # --- recipes
@@ -516,6 +557,7 @@ def test_a_recipe_from_the_command_line(shell: Shell):
     [
         (["--recipe", "lab"], "recipe lab must be used on cityscapes, but got camvid"),
         ([], "--classes must name one of camvid-11, lab7, road2, but got none"),
+        (["--classes", "7", "--seed", "5"], "--seed must come with --recipe, which draws by it, but got 5 alone"),
         (["--classes", "7", "--crop", "7"], "--crop: must be HEIGHTxWIDTH"),
         (["--classes", "lab8"], "classes must fit a class map of the data set, but got 'lab8'"),
     ],

@@ -37,7 +37,7 @@ def whole(spec: str, source: Source) -> dict[str, tuple[Sample, ...]]:
 def _one(spec: str, source: Source, split: str, wanted: Draw, seed: int) -> tuple[Sample, ...]:
     pool = samples(spec, source, wanted.source)
     where = f"{spec}: split {split} of the recipe"
-    groups = sorted({sample.group for sample in pool})
+    groups = groups_of(pool)
     for group in wanted.groups:
         if group not in groups:
             hint = did_you_mean(group, [each for each in groups if each])

@@ -97,26 +97,31 @@ def _area(image: Pixels, height: int, width: int) -> Pixels:
 
     (Pillow's box filter counts a pixel whole or not at all, which shifts edges where the scale is no whole number.)
     """
-    means = image.astype(np.float32)
-    for axis, size in ((0, height), (1, width)):
-        taken, weights = _covers(size, image.shape[axis])
-        shape = [1, 1, 1]
-        shape[axis] = size
-        means = sum(
-            np.take(means, indices, axis=axis) * weight.reshape(shape)
-            for indices, weight in zip(taken, weights, strict=True)
-        )
-    return (means + np.float32(0.5)).astype(np.uint8)
+    # All whole numbers until the one division: rows stay below 2^24, which float32 holds exactly, both below 2^53.
+    rows = _summed(image.astype(np.float32), 0, height)
+    sums = _summed(rows.astype(np.float64), 1, width)
+    means: Pixels = (sums / (image.shape[0] * image.shape[1]) + 0.5).astype(np.uint8)
+    return means
+
+
+def _summed(pixels: NDArray[np.floating], axis: int, size: int) -> NDArray[np.floating]:
+    """Sums over what each of `size` new rows or columns covers, in units of 1 / `size` of an old one."""
+    taken, weights = _covers(size, pixels.shape[axis])
+    shape = [1, 1, 1]
+    shape[axis] = size
+    total = np.zeros([*pixels.shape[:axis], size, *pixels.shape[axis + 1 :]], pixels.dtype)
+    for indices, weight in zip(taken, weights, strict=True):
+        total += np.take(pixels, indices, axis=axis) * weight.reshape(shape).astype(pixels.dtype)
+    return total
 
 
 @cache
-def _covers(size: int, old: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Which of `old` pixels each of `size` new ones covers and with what share, both (most covered, size)."""
+def _covers(size: int, old: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Which of `old` pixels each of `size` new ones covers and how much of it, both (most covered, size)."""
     # In units of 1 / size of an old pixel everything is a whole number: a new pixel is `old` wide, an old one `size`.
     starts = np.arange(size) * old
     first = starts // size
     most = int(((starts + old - 1) // size - first).max()) + 1
     indices = first + np.arange(most)[:, None]
     lows, highs = np.maximum(indices * size, starts), np.minimum((indices + 1) * size, starts + old)
-    shares = np.maximum(highs - lows, 0) / old
-    return np.minimum(indices, old - 1), shares.astype(np.float32)
+    return np.minimum(indices, old - 1), np.maximum(highs - lows, 0)

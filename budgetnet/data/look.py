@@ -37,11 +37,12 @@ _LEAST_BORDER = 200
 class Sight:
     """What is kept of an image and its labels that were read whole: a few hundred bytes.
 
-    `image` and `labels` are digests of pixels and size, `mirrored` is that of the image seen in a mirror. `thumb` is the image in grey, uint8 (`THUMB`, `THUMB`);
-    `has_colour` where its red, green and blue differ; `flat` is the share of its rows that are of one colour each.
-    `void` is the share of the labels' pixels that count for nothing. `corners` counts where the outlines in the labels
-    bend: few in labels that two images may share by chance. `fit` is how much stronger edges of the image are at the
-    classes' borders than a little beside them; None where borders are too few to tell.
+    `image` and `labels` are digests of pixels and size, `mirrored` is that of the image seen in a mirror. `thumb` is
+    the image in grey, uint8 (`THUMB`, `THUMB`); `has_colour` where its red, green and blue differ; `flat` is the share
+    of its rows that are of one colour each. `void` is the share of the labels' pixels that count for nothing. `corners`
+    counts where the outlines in the labels bend: few in labels that two images may share by chance. `fit` is how much
+    stronger edges of the image are at the classes' borders than a little beside them; None where borders are too few to
+    tell.
     """
 
     height: int

@@ -61,10 +61,13 @@ class Order:
 
     @property
     def identity(self) -> str:
-        """Hash of all that decides what comes out: where it is the same, so is the folder."""
+        """Hash of all that decides what comes out: where it is the same, so is the folder.
+
+        Files count by name, size and time of change, not by where they lie.
+        """
         samples = {split: [(each.name, *_stamps(each)) for each in listed] for split, listed in self.splits.items()}
         targets = sorted(self.chosen.targets.items())
-        decides = [samples, targets, asdict(self.chosen.classes), asdict(self.form), dict(self.made_of)]
+        decides = [samples, targets, asdict(self.chosen.classes), asdict(self.form)]
         return sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -269,7 +272,7 @@ def _part(work: Path, split: str, samples: Sequence[Sample], classes: ClassList)
     counts = np.zeros(256, np.int64)
     for each in labels:
         counts += np.bincount(each.ravel(), minlength=256)
-    pixels = {name: int(counts[index]) for index, name in enumerate(classes.names)}
+    pixels = {classes.names[index]: int(counts[index]) for index in classes.scored}
     hashes = [_hash(path) for path in paths]
     return Part(
         names=tuple(sample.name for sample in samples),

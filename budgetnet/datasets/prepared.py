@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from budgetnet import records
 from budgetnet.classes import IGNORE, ClassList
 from budgetnet.classmaps import ClassMap
 from budgetnet.datasets import SPLITS, Listing, Pixels, Sample, Source
@@ -26,6 +27,7 @@ SOURCE_CLASSES: Mapping[int, str] = {}
 MANIFEST = "manifest.json"
 FORMAT = "budgetnet prepared data, 1"
 UNLABELLED = "without a class"
+_LARGEST = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +74,11 @@ def file_names(split: str) -> tuple[str, str]:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a prepared folder. Raises BudgetnetError where there is none, or it cannot be made sense of."""
     path = folder / MANIFEST
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        rule = f"must be a folder that `budgetnet data prepare` finished, but its {MANIFEST} cannot be read"
-        raise BudgetnetError(f"{at(folder)}: {rule}: {error.strerror}") from None
-    except ValueError:
-        raise BudgetnetError(f"{at(path)}: must be JSON, but is not") from None
+    record = records.read(path, "a folder that `budgetnet data prepare` finished holds one")
     try:
         return _manifest(record)
+    except BudgetnetError as error:
+        raise BudgetnetError(f"{at(path)}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BudgetnetError(f"{at(path)}: must be a manifest of this version ({FORMAT}), but is not") from None
 
@@ -108,32 +106,37 @@ def find(argument: str) -> Source:
     )
 
 
-def _manifest(record: dict[str, Any]) -> Manifest:
+def _manifest(record: Any) -> Manifest:
     if record["format"] != FORMAT:
         raise ValueError(record["format"])
-    listed = record["classes"]
-    void = listed["void"]
     return Manifest(
-        classes=ClassList(
-            name=str(listed["name"]),
-            names=tuple(map(str, listed["names"])),
-            colours=tuple((int(red), int(green), int(blue)) for red, green, blue in listed["colours"]),
-            void=None if void is None else int(void),
-        ),
-        height=int(record["height"]),
-        width=int(record["width"]),
-        identity=str(record["identity"]),
+        classes=records.class_list(record["classes"]),
+        height=records.whole(record["height"], "height", 1, _LARGEST),
+        width=records.whole(record["width"], "width", 1, _LARGEST),
+        identity=records.text(record["identity"], "identity"),
         made_of=dict(record["made_of"]),
-        made_by={str(name): str(value) for name, value in record["made_by"].items()},
+        made_by={str(name): records.text(value, f"made_by.{name}") for name, value in record["made_by"].items()},
         splits={
-            str(name): Part(
-                names=tuple(map(str, part["names"])),
-                groups=tuple(map(str, part["groups"])),
-                pixels={str(label): int(count) for label, count in part["pixels"].items()},
-                **{key: str(part[key]) for key in ("digest", "images_sha256", "labels_sha256")},
-            )
-            for name, part in record["splits"].items()
+            split: _part(record["splits"][split], f"splits.{split}") for split in SPLITS if split in record["splits"]
         },
+    )
+
+
+def _part(record: Mapping[str, Any], where: str) -> Part:
+    names = tuple(records.text(name, f"{where}.names") for name in record["names"])
+    groups = tuple(records.text(group, f"{where}.groups") for group in record["groups"])
+    if len(groups) != len(names) or len(set(names)) != len(names) or not names:
+        raise BudgetnetError(
+            f"{where}: must name each image once and its group, but got {len(set(names)):,} different ones of "
+            f"{len(names):,} names, and {len(groups):,} groups"
+        )
+    return Part(
+        names=names,
+        groups=groups,
+        pixels={
+            str(label): records.whole(count, f"{where}.pixels", 0, 2**62) for label, count in record["pixels"].items()
+        },
+        **{key: records.text(record[key], f"{where}.{key}") for key in ("digest", "images_sha256", "labels_sha256")},
     )
 
 
