@@ -300,13 +300,22 @@ def evaluate(
     images: Annotated[int, typer.Option(help="How many of the worst and best images to show.", min=0, max=20)] = 3,
     memory_limit: Annotated[
         float | None,
-        typer.Option(metavar="GB", help="What images may take of memory.", min=0, show_default="half of what is free"),
+        typer.Option(
+            metavar="GB",
+            help="What images may take of memory; more is kept in temporary files beside the reports.",
+            min=0,
+            show_default="half of what is free",
+        ),
     ] = None,
     format: FormatOption = Format.table,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FOLDER", help="Where the files go.", show_default="RUN/evaluation-<split>"
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Where the files go.",
+            show_default="RUN/evaluation-<split>; -<data set> behind it where it is not the run's own",
         ),
     ] = None,
     no_files: Annotated[bool, typer.Option("--no-files", help="Print only, write no reports.")] = False,

@@ -1,6 +1,5 @@
 """Checking and looking at a data set as the command line does it: read with progress, reports and pictures written."""
 
-import re
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -14,6 +13,7 @@ from budgetnet.data import check_report
 from budgetnet.data.check import Check, check, require_splits
 from budgetnet.data.form import Form
 from budgetnet.data.look import DRAWN
+from budgetnet.data.names import short_name
 from budgetnet.data.order import in_order
 from budgetnet.data.reading import Classes, class_map, reduction
 from budgetnet.data.sheet import Tile, sheet, spread, tile
@@ -147,9 +147,7 @@ def run_preview(
 
 def folder_of(spec: str) -> Path:
     """`camvid:/data/CamVid,val=0.2` -> `reports/data/camvid-CamVid-val-0.2`."""
-    key, _, argument = spec.partition(":")
-    words = re.sub(r"[^\w.]+", "-", f"{key}-{Path(argument).name}")[:80]
-    return Path("reports") / "data" / words.strip("-.")
+    return Path("reports") / "data" / short_name(spec)
 
 
 def colours_of(spec: str, source: Source, classes: Classes | None) -> ClassMap:

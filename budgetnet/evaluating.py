@@ -13,6 +13,7 @@ from budgetnet.classes import ClassList
 from budgetnet.classmaps import ClassMap
 from budgetnet.data.form import Form
 from budgetnet.data.keeping import Keep, load_kept
+from budgetnet.data.names import own_name
 from budgetnet.data.reading import Split, class_map
 from budgetnet.datasets import Source
 from budgetnet.errors import BudgetnetError, printable, shorten
@@ -71,29 +72,30 @@ def run_evaluation(
 
     Writes its report into `output` unless `write` is off; see `default_folder`. `images` is how many of the worst and
     the best images are shown, `batch_size` by default that of the training, `memory_limit` how many 10^9 bytes the
-    split may take (by default half of what is free). Raises BudgetnetError.
+    split may take of memory (by default half of what is free): a larger one is mapped from files, which lie where the
+    report goes (or with other temporary files, where there is none) until the end. Raises BudgetnetError.
     """
     run = load(folder)
     model = run.model()  # what is wrong with it is told before minutes of reading
     keep_memory()
-    with bars() as progress:
-        data = _read(run, spec, split, memory_limit, progress("reading"))
-        found = _evaluate(run, model, data, batch_size or run.batch_size, progress("evaluating"))
-    made = evaluation_report.report(found, shown=images)
-    written = []
-    if write:
-        written = _write(
-            output or default_folder(run, data.spec, split, data.kinship),
-            made,
-            _pictures(found, data, run.scaling, model, images),
-        )
+    with files.scratch((output or folder) if write else None) as room:
+        keep = Keep(limit=None if memory_limit is None else int(memory_limit * 1e9), folder=room / "data")
+        with bars() as progress:
+            data = _read(run, spec, split, keep, progress("reading"))
+            found = _evaluate(run, model, data, batch_size or run.batch_size, progress("evaluating"))
+        made = evaluation_report.report(found, shown=images)
+        drawn = _pictures(found, data, run.scaling, model, images) if write else {}
+    target = output or default_folder(run, data.spec, split, data.split.digest)
+    written = _write(target, made, drawn) if write else []
     return Outcome(shown=evaluation_report.for_screen(made), written=written)
 
 
-def default_folder(run: Finished, spec: str, split: str, kinship: Kinship) -> Path:
-    """`evaluation-<split>` in the run's folder; with the data set's name behind it where that is not the run's own."""
-    own = spec == run.source or kinship in ("scored", "trained")
-    return run.folder / (f"evaluation-{split}" if own else f"evaluation-{split}-{spec.partition(':')[0]}")
+def default_folder(run: Finished, spec: str, split: str, digest: str) -> Path:
+    """`evaluation-<split>` in the run's folder; with the data set's name behind it where it is not the run's own split
+    of that name, by what it is called nor by what is in it.
+    """
+    own = spec == run.source or digest == run.digests.get(split)
+    return run.folder / (f"evaluation-{split}" if own else f"evaluation-{split}-{own_name(spec)}")
 
 
 def _evaluate(
@@ -121,23 +123,20 @@ def _evaluate(
     )
 
 
-def _read(
-    run: Finished, spec: str | None, split: str, memory_limit: float | None, progress: Callable[[int, int], None]
-) -> _Data:
+def _read(run: Finished, spec: str | None, split: str, keep: Keep, progress: Callable[[int, int], None]) -> _Data:
     asked = run.source if spec is None else spec
     if not asked:
         raise BudgetnetError("--dataset must be given where the run does not tell its own data, but got none")
     try:
         source = datasets.find(asked)
-        chosen = _class_map(asked, source, run.classes)
-        form = Form(height=run.height, width=run.width)
-        keep = Keep(limit=None if memory_limit is None else int(memory_limit * 1e9))
-        read = load_kept(asked, source, (split,), chosen, form, keep, progress)[split]
     except BudgetnetError as error:
         if spec is not None:
             raise
         hint = f"the run was trained on {printable(run.source)}; --dataset names other data"
         raise BudgetnetError(f"{error}\n{hint}") from None
+    chosen = _class_map(asked, source, run.classes)
+    form = Form(height=run.height, width=run.width)
+    read = load_kept(asked, source, (split,), chosen, form, keep, progress)[split]
     return _Data(
         spec=asked, name=split, split=read, classes=chosen.classes, kinship=_kinship(run, asked, split, read.digest)
     )

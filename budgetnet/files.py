@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 
 from budgetnet.errors import BudgetnetError, printable
 
@@ -45,6 +46,27 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch(folder: Path | None) -> Iterator[Path]:
+    """Inside, a temporary folder in `folder`, made where it is missing, or where the system keeps such. After it, both
+    are gone again, whatever happens; the latter only where nothing has come into it. Raises BudgetnetError.
+    """
+    made = [] if folder is None else [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        if folder is not None:
+            make_folder(folder)
+        try:
+            temporary = TemporaryDirectory(prefix=".budgetnet-", dir=folder, ignore_cleanup_errors=True)
+        except OSError as error:
+            raise BudgetnetError(_cannot(folder or Path(gettempdir()), "folder", error)) from error
+        with temporary as name:
+            yield Path(name)
+    finally:
+        for each in made:
+            with suppress(OSError):  # not empty
+                each.rmdir()
 
 
 def remove(path: Path) -> None:

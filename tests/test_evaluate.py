@@ -1,10 +1,13 @@
 """`budgetnet evaluate` as people use it: what is told, where it goes, and what is refused."""
 
 import csv
+import errno
 import io
 import json
+import os
 import re
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from runs import HEIGHT, WIDTH, camvid_like, trained
 from shell import Shell
 
 from budgetnet import evaluating
+from budgetnet.errors import BudgetnetError
 from budgetnet.training.finished import load
 
 FILES = [
@@ -158,8 +162,31 @@ def test_other_data_go_into_a_folder_of_their_own(shell, run):
     read = evaluated(shell, run, "--dataset", "synthetic:val=3")
     assert (read["data_is"], len(read["images"])) == ("other", 3)
     assert "These are other images than those that the run was trained and scored on." in read["verdict"]
-    assert (run / "evaluation-val-synthetic" / "evaluation.md").exists()
+    assert (run / "evaluation-val-synthetic-val-3" / "evaluation.md").exists()
     assert not (run / "evaluation-val").exists()
+
+
+def test_no_evaluation_replaces_that_of_other_data(shell, run, tmp_path):
+    for name, count in (("one", 2), ("other", 3)):
+        camvid_like(tmp_path / name / "CamVid", 1, count)
+    folders = [set(run.glob("evaluation-*"))]
+    for name, count in (("one", 2), ("other", 3), ("one", 2)):
+        read = evaluated(shell, run, "--dataset", f"camvid:{tmp_path / name / 'CamVid'}")
+        assert (read["data_is"], len(read["images"])) == ("other", count)
+        folders.append(set(run.glob("evaluation-val-camvid-CamVid-*")))
+    assert [len(each) for each in folders] == [0, 1, 2, 2]
+    assert sorted(len(table(each / "evaluation-images.csv")) for each in folders[-1]) == [2, 3]
+
+
+def test_what_the_run_was_trained_on_is_not_its_validation_whoever_calls_it_so(shell, run, data, tmp_path):
+    folder = Path(shutil.copytree(data, tmp_path / "turned"))
+    for name in ("val", "valannot"):
+        shutil.rmtree(folder / name)
+        shutil.copytree(data / name.replace("val", "train"), folder / name)
+    evaluated(shell, run)
+    before = (run / "evaluation-val" / "evaluation.json").read_text()
+    assert evaluated(shell, run, "--dataset", f"camvid:{folder}")["data_is"] == "trained"
+    assert (run / "evaluation-val" / "evaluation.json").read_text() == before
 
 
 def test_the_runs_own_data_by_another_path_are_still_its_own(shell, run, data, tmp_path):
@@ -286,7 +313,8 @@ def test_hostile_names_stay_text(shell, data, made, tmp_path):
 
 def test_bad_input_is_one_message_that_says_what_to_do(shell, run, data):
     told = shell.refused("evaluate", str(run), "--split", "tset")
-    assert told.startswith(f"Error: camvid:{data}: split must be one that the data set has, but got 'tset'; ")
+    rule = "split must be one that the data set has, but got 'tset'; known: train, val"
+    assert told == f"Error: camvid:{data}: {rule}"
     told = shell.refused("evaluate", str(run), "--dataset", "camvid")
     assert told == "Error: camvid must be given its folder, as in camvid:FOLDER, but got none"
     told = shell.refused("evaluate", "missing")
@@ -347,10 +375,68 @@ def test_a_folder_that_cannot_be_written_is_named(shell, run, tmp_path):
     assert done.err == "Error: out/evaluation: must be a folder that can be written, but got Not a directory\n"
 
 
-def test_a_split_that_does_not_fit_in_memory_is_told_before_it_is_read(shell, run, data):
-    told = shell.refused("evaluate", str(run), "--dataset", f"camvid:{data}", "--memory-limit", "0.0001")
-    assert told.startswith(f"Error: camvid:{data}: must fit in 0.0 GB of memory, but 5 images of 64 x 96 need 0.0; ")
-    assert told.endswith("prepare them with `budgetnet data prepare`, or raise --memory-limit")
+# --- what does not fit in memory
+
+
+def figures(read: dict) -> dict:
+    """What an evaluation says of the network, without the clock and the command."""
+    return {key: value for key, value in read.items() if key not in ("milliseconds_per_image", "made_by", "verdict")}
+
+
+@pytest.mark.parametrize("words", [(), ("-o", "new/out"), ("--no-files",)])
+def test_a_split_that_does_not_fit_is_mapped_and_scores_the_same(shell, run, data, tmp_path, monkeypatch, words):
+    (tmp_path / "system").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
+    seen, rooms = [], []
+    real = evaluating.load_kept
+
+    def watched(*arguments):
+        read = real(*arguments)
+        seen.append(isinstance(read["val"].images, np.memmap))
+        rooms.extend(path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("val-images.npy"))
+        return read
+
+    monkeypatch.setattr(evaluating, "load_kept", watched)
+    in_memory = evaluated(shell, run, *words)
+    files = shell.files()
+    shutil.rmtree(tmp_path / "new", ignore_errors=True)
+    shutil.rmtree(run / "evaluation-val", ignore_errors=True)
+    mapped = evaluated(shell, run, *words, "--memory-limit", "0.0001")
+    assert seen == [False, True]
+    assert rooms == [{"-o": "new", "--no-files": "system"}.get("".join(words[:1]), "0000")]
+    assert figures(mapped) == figures(in_memory)
+    assert shell.files() == files
+    assert not list(tmp_path.rglob(".*"))
+
+
+@pytest.mark.parametrize("error", [BudgetnetError("no"), KeyboardInterrupt(), RuntimeError("a bug")])
+@pytest.mark.parametrize("words", [{}, {"output": "new/out"}, {"write": False}])
+def test_mapped_files_are_gone_whatever_happens(run, tmp_path, monkeypatch, error, words):
+    (tmp_path / "system").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
+    before = sorted(tmp_path.rglob("*"))
+
+    def fail(*_, **__):
+        assert [*tmp_path.rglob("val-images.npy")]
+        raise error
+
+    monkeypatch.setattr(evaluating, "tally", fail)
+    output = tmp_path / words["output"] if "output" in words else None
+    with pytest.raises(type(error)):
+        evaluating.run_evaluation(run, memory_limit=0, output=output, write=words.get("write", True))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_full_disk_is_told_and_the_data_set_is_not_blamed(shell, run, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    told = shell.refused("evaluate", str(run), "--memory-limit", "0")
+    assert told.endswith(": must be a folder that can be written, but got No space left on device")
+    assert told.startswith(f"Error: {run}/.budgetnet-")
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(

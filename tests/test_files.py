@@ -156,3 +156,34 @@ def test_what_goes_wrong_on_the_way_leaves_the_old_file(tmp_path: Path) -> None:
         pass  # nothing was written
     assert path.read_bytes() == b"old"
     assert names_in(tmp_path) == ["a.bin"]
+
+
+def test_a_scratch_folder_is_gone_with_all_that_was_made_for_it(tmp_path: Path) -> None:
+    with files.scratch(tmp_path / "a" / "b") as folder:
+        assert folder.parent == tmp_path / "a" / "b"
+        (folder / "c").mkdir()
+        (folder / "c" / "d").write_bytes(b"1")
+    assert names_in(tmp_path) == []
+    with pytest.raises(KeyboardInterrupt), files.scratch(tmp_path / "a") as folder:
+        (tmp_path / "a" / "mine").write_bytes(b"1")
+        raise KeyboardInterrupt
+    assert names_in(tmp_path / "a") == ["mine"]
+    with files.scratch(tmp_path / "a"):
+        pass
+    assert names_in(tmp_path / "a") == ["mine"]
+
+
+def test_a_scratch_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"1")
+    with (
+        pytest.raises(BudgetnetError, match="a/b: must be a folder that can be written, but got Not a directory"),
+        files.scratch(tmp_path / "a" / "b"),
+    ):
+        pass
+
+
+def test_a_scratch_folder_of_the_system_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "TemporaryDirectory", full_disk)
+    told = "must be a folder that can be written, but got No space left on device"
+    with pytest.raises(BudgetnetError, match=told), files.scratch(None):
+        pass
