@@ -82,6 +82,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def first_of(words: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: the first of many, and how many more there are."""
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """`; did you mean 'fps'?` when a known word is near, else the list of the known ones."""
     written = {name.lower(): name for name in known}

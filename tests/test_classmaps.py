@@ -165,7 +165,7 @@ def test_void_pixels_are_ignored_but_the_class_stays():
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
-        ("  2: ignore\n", "", 9, "map.2: must map every id of the source (car is left out), but got nothing"),
+        ("  2: ignore\n", "", 9, "map: must map every id of the source, but leaves out 2 car"),
         (
             "2: ignore",
             "2: rood",
@@ -263,8 +263,8 @@ def test_all_faults_are_told_at_once_in_line_order():
         .replace("0: sky", "17: sky")
     )
     told = faults(broken)
-    assert [line.split(":")[1] for line in told] == ["5", "9", "9", "9", "10"]
-    assert [line.split(": ")[1] for line in told] == ["classes[0].colour", "map", "map.0", "map.2", "map.1"]
+    assert [line.split(":")[1] for line in told] == ["5", "9", "9", "10"]
+    assert [line.split(": ")[1] for line in told] == ["classes[0].colour", "map", "map", "map.1"]
 
 
 def test_a_bad_colour_does_not_accuse_a_black_class():
@@ -354,18 +354,26 @@ def test_several_maps_and_drawn_data(camvid, tmp_path):
 
 def test_all_faults_of_a_map_of_ones_own_are_told_with_its_path(camvid, tmp_path):
     path = tmp_path / "mine.yaml"
-    text = (OWN + ALL).replace("source: camvid", "source: cityscapes").replace("  2: rest", "  2: rset")
+    text = (OWN + ALL).replace("  2: rest", "  2: rset").replace("  9: rest\n", "")
     path.write_text(text.replace("  5: rest\n", "") + "  7: flat\n  12: flat\n", encoding="utf-8")
     with pytest.raises(FileError) as caught:
         datasets.find(f"{camvid},map={path}")
     told = str(caught.value).splitlines()
     assert [line.removeprefix(f"{path}:").partition(", but got")[0].partition(" (0 sky")[0] for line in told] == [
-        "1: source: must be camvid, the data set that it is for",
-        "8: map.5: must map every id of the source (tree is left out)",
+        "8: map: must map every id of the source, but leaves out 5 tree, 9 pedestrian",
         "10: map.2: must be a name of the classes, or ignore; did you mean 'rest'?",
-        "19: map.7: must be mapped once",
-        "20: map: must have ids of the source as keys",
+        "18: map.7: must be mapped once",
+        "19: map: must have ids of the source as keys",
     ]
+
+
+def test_of_a_map_for_another_data_set_that_alone_is_told(camvid, tmp_path):
+    path = tmp_path / "mine.yaml"
+    text = (OWN + ALL).replace("source: camvid", "source: cityscapes").replace("  2: rest\n", "")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(FileError) as caught:
+        datasets.find(f"{camvid},map={path}")
+    assert str(caught.value) == f"{path}:1: source: must be camvid, the data set that it is for, but got 'cityscapes'"
 
 
 @pytest.mark.parametrize(

@@ -371,8 +371,17 @@ def test_a_label_that_is_no_source_id_wherever_it_is(row, folder):
     label[row, 20] = 12
     Image.fromarray(label).save(folder / "trainannot" / "train1.png")
     message = told(folder)
-    assert message.startswith("trainannot/train1.png: labels must be ids of the source (0 sky, 1 building, ")
-    assert message.endswith(f"), but got 12 in 1 of 1,728 pixels, first in row {row}, column 20")
+    assert message.startswith("trainannot/train1.png: labels must be ids of the source, but got 12 in 1 of 1,728 pix")
+    assert f", first in row {row}, column 20; its ids are 0 sky, 1 building, " in message
+
+
+def test_of_many_ids_the_first_are_told_behind_the_fact():
+    names = {number: f"c{number}" for number in range(33)}
+    fault = datasets.id_fault(np.full((2, 2), 77, np.uint8), names, "a.png")
+    assert str(fault) == (
+        "a.png: labels must be ids of the source, but got 77 in 4 of 4 pixels, first in row 0, column 0; "
+        "its ids are 0 c0, 1 c1, 2 c2, 3 c3, 4 c4, 5 c5, 6 c6, 7 c7, 8 c8, 9 c9, 10 c10, 11 c11 and 21 more"
+    )
 
 
 def test_ids_are_checked_for_every_data_set(monkeypatch):
@@ -381,7 +390,7 @@ def test_ids_are_checked_for_every_data_set(monkeypatch):
     )
     with pytest.raises(
         BudgetnetError,
-        match=r"^labels of synthetic image 0 of train: labels must be ids of the source .* got 200 in 1,536 of",
+        match=r"^labels of synthetic image 0 of train: labels must be ids of the source, but got 200 in 1,536 of",
     ):
         reading.load("synthetic", classes=7, **SIZE)
 

@@ -266,17 +266,16 @@ def test_a_value_that_the_source_does_not_have(place, spec):
     told = refusal(spec, path)
     classes = list(datasets.find(spec).classes.items())
     if has_colours(spec):
-        rule, got = "labels must have the colours of the source (", "(1, 2, 3)"
-        assert all(name in told for _, name in classes)
+        rule, got, behind = "labels must have the colours of the source", "(1, 2, 3)", "its colours are ("
+        assert sum(name in told for _, name in classes[:12]) >= min(12, len(classes))
     else:
         number, name = classes[0]
-        rule, got = f"labels must be ids of the source ({number} {name}, ", "77"
-    assert told.startswith(rule)
+        rule, got, behind = "labels must be ids of the source", "77", f"its ids are {number} {name}, "
     row, column = place
-    assert told.endswith(
-        f"but got {got} in 1 of {values[..., 0].size if values.ndim == 3 else values.size:,} pixels, "
-        f"first in row {row}, column {column}"
-    )
+    size = values[..., 0].size if values.ndim == 3 else values.size
+    fact = f"{rule}, but got {got} in 1 of {size:,} pixels, first in row {row}, column {column}; "
+    assert told.startswith(f"{fact}{behind}")
+    assert told.endswith(f" and {len(classes) - 12} more") == (len(classes) > 12)
 
 
 # --- what does not: images

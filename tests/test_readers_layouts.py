@@ -258,7 +258,7 @@ def test_cmp_facade_ids_begin_with_1(tmp_path):
         zero = Image.frombytes("P", indexed.size, bytes(indexed.width * indexed.height))
         zero.putpalette([0, 0, 0])
     zero.save(sample.files[1])
-    with pytest.raises(datasets.DataError, match=r"labels must be ids of the source \(1 background, .*but got 0 in"):
+    with pytest.raises(datasets.DataError, match=r"labels must be ids of the source, but got 0 in .*; its ids are 1 b"):
         sample.read(0, 0)
 
 

@@ -15,13 +15,15 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from budgetnet.classes import IGNORE, ClassList
-from budgetnet.errors import BudgetnetError, FileError, Problem, did_you_mean, printable, shorten
+from budgetnet.errors import BudgetnetError, FileError, Problem, did_you_mean, first_of, printable, shorten
 from budgetnet.plugins import data_files
 
 IGNORE_WORD = "ignore"
 """What a source id is mapped to whose pixels are left out of loss and metrics."""
 
 _FIELDS = ("source", "classes_name", "classes", "void", "map")
+_TOLD = 12
+"""Ids of the source that a message gives as examples."""
 _TAG = "tag:yaml.org,2002:"
 
 Colour = tuple[int, int, int]
@@ -89,6 +91,7 @@ def _parse(
     source = reader.text(found.get("source"), "source")
     if source and wanted not in (None, source):
         reader.fault(found["source"], "source", f"must be {wanted}, the data set that it is for", shorten(source))
+        reader.finish()  # of another data set's ids there is nothing more to tell
     name = reader.text(found.get("classes_name"), "classes_name")
     classes = reader.classes(found.get("classes"))
     void = reader.void(found.get("void"), list(classes))
@@ -225,7 +228,7 @@ class _Reader:
         for key, value in self.items(node, "map"):
             source_id = _whole(key)
             if source_id is None or source_id not in source_classes:
-                ids = ", ".join(f"{number} {name}" for number, name in source_classes.items())
+                ids = first_of([f"{number} {name}" for number, name in source_classes.items()], _TOLD)
                 self.fault(key, "map", f"must have ids of the source as keys ({ids})", _shown(key))
                 continue
             path = f"map.{source_id}"
@@ -236,10 +239,9 @@ class _Reader:
                 rule = f"must be a name of the classes, or {IGNORE_WORD}{did_you_mean(name, known)}"
                 self.fault(value, path, rule, shorten(name))
             found[source_id] = known.index(name) if name in known else IGNORE
-        for source_id in source_classes:
-            if source_id not in found and isinstance(node, MappingNode):
-                rule = f"must map every id of the source ({source_classes[source_id]} is left out)"
-                self.fault(node, f"map.{source_id}", rule, "nothing")
+        left_out = [f"{source_id} {name}" for source_id, name in source_classes.items() if source_id not in found]
+        if left_out and isinstance(node, MappingNode):
+            self.fault(node, "map", f"must map every id of the source, but leaves out {', '.join(left_out)}", "")
         return found
 
 

@@ -11,7 +11,7 @@ from budgetnet.classes import IGNORE
 from budgetnet.classmaps import ClassMap
 from budgetnet.data.twins import Seen, near_images
 from budgetnet.datasets import Fault, Sample, Source
-from budgetnet.errors import printable
+from budgetnet.errors import first_of, printable
 from budgetnet.units import percent
 
 Said = tuple[str, Sample | None, Fault]
@@ -140,5 +140,4 @@ def _pictures(folder: Path) -> Iterable[Path]:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+    return first_of(names, _SHOWN)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from budgetnet.classmaps import ClassMap, for_source, read
 from budgetnet.datasets._settings import without
-from budgetnet.errors import BudgetnetError, did_you_mean
+from budgetnet.errors import BudgetnetError, did_you_mean, first_of
 from budgetnet.errors import DataError as DataError  # as every data set needs both
 from budgetnet.errors import Fault as Fault
 from budgetnet.plugins import load_module, module_names
@@ -33,6 +33,9 @@ Pixels = NDArray[np.uint8]
 
 SPLITS = ("train", "val", "test")
 """What splits are called, in every data set."""
+
+IDS_TOLD = 12
+"""Ids of a source that a message tells: some have 33, and what is wrong is lost among so many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,6 @@ def id_fault(labels: Pixels, source_classes: Mapping[int, str], where: str) -> F
     row, column = divmod(int(wrong[0]), labels.shape[1])
     strange = np.unique(labels.ravel()[wrong])
     shown = ", ".join(map(str, strange[:5])) + (", ..." if len(strange) > 5 else "")
-    ids = ", ".join(f"{number} {name}" for number, name in source_classes.items())
+    ids = first_of([f"{number} {name}" for number, name in source_classes.items()], IDS_TOLD)
     place = f"in {len(wrong):,} of {labels.size:,} pixels, first in row {row}, column {column}"
-    return Fault(where=where, what=f"labels must be ids of the source ({ids}), but got {shown} {place}")
+    return Fault(where=where, what=f"labels must be ids of the source, but got {shown} {place}; its ids are {ids}")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from budgetnet.datasets import DataError, Fault, Listing, Pixels, Sample, id_fault
-from budgetnet.errors import BudgetnetError, printable
+from budgetnet.datasets import IDS_TOLD, DataError, Fault, Listing, Pixels, Sample, id_fault
+from budgetnet.errors import BudgetnetError, first_of, printable
 from budgetnet.image_files import at, bit_depth, open_picture, refused
 
 PNG = (".png",)
@@ -247,8 +247,9 @@ def colours(path: Path, source_colours: ColourIds, source_classes: Mapping[int, 
         more = ", ..." if len(strange) > 5 else ""
         row, column = divmod(int(wrong[0]), packed.shape[1])
         place = f"in {len(wrong):,} of {packed.size:,} pixels, first in row {row}, column {column}"
-        known = ", ".join(f"{colour} {source_classes[number]}" for colour, number in source_colours)
-        raise refused(path, f"labels must have the colours of the source ({known}), but got {shown}{more} {place}")
+        known = first_of([f"{colour} {source_classes[number]}" for colour, number in source_colours], IDS_TOLD)
+        rule = "labels must have the colours of the source"
+        raise refused(path, f"{rule}, but got {shown}{more} {place}; its colours are {known}")
     return found
 
 
