@@ -43,8 +43,9 @@ def run_prepare(asked: Asked, *, folder: Path | None, force: bool) -> tuple[Path
     place = folder or Path("prepared") / _name(asked.spec, order)
     with _resumable(), bars() as begin:
         watch = begin(f"preparing {asked.spec.partition(':')[0]}")
-        manifest = prepare(order, place, made_by=provenance(), force=force, progress=watch)
-    return place, report(manifest, place)
+        origin = provenance()
+        manifest = prepare(order, place, made_by=origin, force=force, progress=watch)
+    return place, report(manifest, place, fresh=manifest.made_by is origin)
 
 
 @contextmanager
@@ -114,12 +115,12 @@ def _name(spec: str, order: Order) -> str:
     return f"{key}-{classes}-{order.form.height}x{order.form.width}"
 
 
-def report(manifest: Manifest, folder: Path) -> Report:
-    """What a prepared folder holds, for people and for machines."""
+def report(manifest: Manifest, folder: Path, *, fresh: bool = True) -> Report:
+    """What a prepared folder holds, for people and for machines. Where it is not `fresh` it was there, and whole."""
     images = sum(len(part.names) for part in manifest.splits.values())
     size = images * manifest.height * manifest.width * 4
     where = printable(str(folder))
-    said = (
+    said = ("" if fresh else "Nothing to do: it is there, and whole. ") + (
         f"{units.counted(images, 'image', 'images')} of {manifest.height} x {manifest.width} in "
         f"{len(manifest.classes)} classes, {size / 1e6:,.1f} MB, in {where}. "
         f"Use it with --dataset prepared:{where} (or `dataset:` in a scenario)."

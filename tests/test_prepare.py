@@ -66,6 +66,7 @@ def test_a_prepared_folder_reads_as_its_source_does(classes, camvid, tmp_path):
         assert (samples.images.numpy() == other.images.transpose(0, 3, 1, 2)).all()
     assert manifest == prepared.read_manifest(folder)
     assert {path.name for path in folder.iterdir()} == {
+        ".lock",
         "manifest.json",
         *(f"{split}-{kind}.npy" for split in ("train", "val") for kind in ("images", "labels")),
     }
@@ -152,7 +153,7 @@ def test_stopped_while_files_were_moved_it_starts_over(camvid, tmp_path, monkeyp
 
 def _prepare_slowly(spec: str, folder: Path) -> None:
     prepare.SAVED_AFTER = 0
-    prepare.prepare(order_of(spec), folder, made_by={}, progress=lambda done, total: time.sleep(0.05))
+    prepare.prepare(order_of(spec), folder, made_by={}, progress=lambda done, total: time.sleep(0.2))
 
 
 def test_killed_it_goes_on(camvid, tmp_path):
@@ -189,6 +190,65 @@ def test_what_is_there_is_not_made_again(camvid, tmp_path):
     before = (folder / "train-images.npy").stat().st_mtime_ns
     assert prepare.prepare(order_of(f"camvid:{camvid}"), folder, made_by={"commit": "second"}) == first
     assert (folder / "train-images.npy").stat().st_mtime_ns == before
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def _taller(path: Path) -> None:
+    path.write_text(path.read_text().replace('"height": 32', '"height": 33', 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("train-images.npy", _flip),
+        ("train-labels.npy", _cut),
+        ("val-images.npy", Path.unlink),
+        ("manifest.json", _taller),
+    ],
+)
+def test_what_was_damaged_is_made_again(name, damage, camvid, tmp_path):
+    folder = tmp_path / "out"
+    prepare.prepare(order_of(f"camvid:{camvid}"), folder, made_by={})
+    before = content(folder)
+    damage(folder / name)
+    assert not prepare.is_prepared(order_of(f"camvid:{camvid}"), folder)
+    prepare.prepare(order_of(f"camvid:{camvid}"), folder, made_by={})
+    assert content(folder) == before
+
+
+def test_a_manifest_that_cannot_be_read_is_replaced_by_force(camvid, tmp_path):
+    folder = tmp_path / "out"
+    prepare.prepare(order_of(f"camvid:{camvid}"), folder, made_by={})
+    before = content(folder)
+    (folder / "manifest.json").write_text("{")
+    with pytest.raises(BudgetnetError, match=r"must be JSON, but is not\n--force prepares the folder anew$"):
+        prepare.prepare(order_of(f"camvid:{camvid}"), folder, made_by={})
+    prepare.prepare(order_of(f"camvid:{camvid}"), folder, made_by={}, force=True)
+    assert content(folder) == before
+
+
+def test_two_at_once_do_not_spoil_each_other(camvid, tmp_path):
+    spec, folder = f"camvid:{camvid}", tmp_path / "out"
+    worker = multiprocessing.get_context("spawn").Process(target=_prepare_slowly, args=(spec, folder))
+    worker.start()
+    until = time.monotonic() + 60
+    while not (folder / prepare.WORK).exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    with pytest.raises(BudgetnetError, match=r"out: must be used by one preparation at a time, but another one is"):
+        prepare.prepare(order_of(spec), folder, made_by={})
+    worker.join()
+    assert worker.exitcode == 0
+    prepare.prepare(order_of(spec), tmp_path / "whole", made_by={})
+    assert content(folder) == content(tmp_path / "whole")
 
 
 # --- what goes wrong
@@ -524,7 +584,8 @@ def test_the_command(shell: Shell, camvid: Path):
     assert "5 images of 32 x 48 in 7 classes, 0.0 MB, in prepared/camvid-lab7-32x48." in " ".join(done.out.split())
     assert (shell.folder / "prepared" / "camvid-lab7-32x48" / "manifest.json").is_file()
     again = shell("data", "prepare", f"camvid:{camvid}", "--classes", "7", "--size", "32x48")
-    assert again.out == done.out
+    assert "Nothing to do: it is there, and whole. 5 images of 32 x 48" in again.out
+    assert again.out.split()[-20:] == done.out.split()[-20:]
 
 
 def test_a_recipe_from_the_command_line(shell: Shell):

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from math import prod
@@ -28,7 +28,9 @@ from budgetnet.data.order import in_order
 from budgetnet.data.reading import Progress, digest, read
 from budgetnet.datasets import SPLITS, DataError, Fault, Pixels, Sample, Source
 from budgetnet.datasets.prepared import MANIFEST, UNLABELLED, Manifest, Part, file_names, read_manifest
+from budgetnet.datasets.prepared import find as find_prepared
 from budgetnet.errors import BudgetnetError, printable
+from budgetnet.locks import LOCK, alone
 
 WORK = ".preparing"
 PROGRESS = "progress.json"
@@ -85,29 +87,37 @@ def _stamps(sample: Sample) -> Iterator[tuple[int, int]]:
 def prepare(
     order: Order, folder: Path, *, made_by: Mapping[str, str], force: bool = False, progress: Progress | None = None
 ) -> Manifest:
-    """Prepares a folder, going on where an interrupted preparation of the same order stopped; at once where it is done.
+    """Prepares a folder, going on where an interrupted preparation of the same order stopped; at once where it is done
+    and whole; anew where it is done and damaged. What is there already is returned with the `made_by` of then.
 
     `progress(done, total)` is called after each image. Raises BudgetnetError: the folder holds something else (unless
     `force`, and that was prepared too), cannot be written, or the disk is full; DataError with the faults of all
     images. In both cases nothing unfinished is left behind.
     """
+    _what_is_there(folder, force)  # before anything is written into a folder of somebody else's
+    with alone(folder, "preparation"):
+        there = _what_is_there(folder, force)
+        if there is not None and not force:
+            if is_prepared(order, folder):
+                _tell(progress, order.images, order.images)
+                return there
+            if there.identity != order.identity:
+                raise BudgetnetError(
+                    f"{printable(str(folder))}: must be a new folder, or one prepared from the same data in the same "
+                    "way, but it holds others; --force replaces them"
+                )
+        return _prepare(order, folder, made_by, progress)
+
+
+def _prepare(order: Order, folder: Path, made_by: Mapping[str, str], progress: Progress | None) -> Manifest:
     identity = order.identity
-    there = _what_is_there(folder)
-    if there is not None and there.identity == identity and not force:
-        _tell(progress, order.images, order.images)
-        return there
-    if there is not None and not force:
-        raise BudgetnetError(
-            f"{printable(str(folder))}: must be a new folder, or one prepared from the same data in the same way, "
-            "but it holds others; --force replaces them"
-        )
     work = files.make_folder(folder / WORK)
     try:
         done = _fill(order, work, identity, progress)
     except (BudgetnetError, OSError) as error:
         shutil.rmtree(work, ignore_errors=True)
-        with suppress(OSError):
-            folder.rmdir()  # only where nothing else is in it
+        if {path.name for path in folder.iterdir()} == {LOCK}:
+            shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
             raise BudgetnetError(_cannot_write(folder, error)) from error
         raise
@@ -125,25 +135,40 @@ def prepare(
 
 
 def is_prepared(order: Order, folder: Path) -> bool:
-    """Whether a folder holds just what would be prepared."""
+    """Whether a folder holds just what would be prepared, to the last byte: reads all of it."""
     try:
-        return read_manifest(folder).identity == order.identity
+        manifest = read_manifest(folder)
+        find_prepared(str(folder))  # the arrays have the sizes that the manifest says
     except BudgetnetError:
         return False
+    made = manifest.classes, manifest.height, manifest.width, manifest.identity
+    if made != (order.chosen.classes, order.form.height, order.form.width, order.identity):
+        return False
+    return all(
+        (_hash(folder / images), _hash(folder / labels)) == (part.images_sha256, part.labels_sha256)
+        for part, (images, labels) in ((part, file_names(split)) for split, part in manifest.splits.items())
+    )
 
 
-def _what_is_there(folder: Path) -> Manifest | None:
-    """The manifest of a folder that is prepared already. Raises BudgetnetError where it holds anything else."""
+def _what_is_there(folder: Path, force: bool) -> Manifest | None:
+    """The manifest of a folder that is prepared already; None where there is none, or, with `force`, none that can be
+    read. Raises BudgetnetError where the folder holds anything else.
+    """
     try:
         found = {entry.name for entry in os.scandir(folder)}
     except FileNotFoundError:
         return None
     except OSError as error:
         raise BudgetnetError(_cannot_write(folder, error)) from error
+    ours = {WORK, LOCK, *(name for split in SPLITS for name in file_names(split))}
     if MANIFEST in found:
-        return read_manifest(folder)
-    ours = {WORK, *(name for split in SPLITS for name in file_names(split))}
-    if (WORK not in found and found) or found - ours:
+        try:
+            return read_manifest(folder)
+        except BudgetnetError as error:
+            if force and not found - ours - {MANIFEST}:
+                return None
+            raise BudgetnetError(f"{error}\n--force prepares the folder anew") from None
+    if (WORK not in found and found - {LOCK}) or found - ours:
         strange = sorted(found - ours) or sorted(found)
         rule = "must be a new or empty folder, or one that was prepared before"
         raise BudgetnetError(f"{printable(str(folder))}: {rule}, but it holds {printable(strange[0])}")

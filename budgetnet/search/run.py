@@ -5,17 +5,13 @@ Everything is on disk before it is told; after a kill at any point the same call
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, final
 
-from filelock import FileLock, Timeout
-
-from budgetnet import files
-from budgetnet.errors import BudgetnetError
 from budgetnet.graph import Graph
+from budgetnet.locks import alone
 from budgetnet.networks import Candidate
 from budgetnet.plan import Plan, measure
 from budgetnet.results import Evaluate, Run, Step, TrainingError, UnfinishedError
@@ -95,7 +91,7 @@ def search(
     def expired() -> bool:
         return deadline is not None and clock() >= deadline
 
-    with _alone(folder):
+    with alone(folder, "search"):
         study = Study.open(folder, settings, restart=restart)
         if restart:
             _remove_runs(folder)
@@ -171,23 +167,6 @@ def objectives(plan: Plan, trial: Trial) -> tuple[float, float] | None:
     if trial.result is None:
         return None
     return trial.result.scores.mean_iou, throughput(plan, trial.candidate)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Holds the folder for this process. Raises BudgetnetError when another search has it."""
-    lock = FileLock(files.make_folder(folder) / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        rule = "must be used by one search at a time, but another one is running there"
-        raise BudgetnetError(f"{folder}: {rule}") from None
-    except OSError as error:
-        raise BudgetnetError(f"{folder}: must be a folder that can be written, but got {error.strerror}") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _remove_runs(folder: Path) -> None:
