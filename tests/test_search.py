@@ -5,6 +5,7 @@ behind.
 import dataclasses
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -241,10 +242,27 @@ def test_a_folder_with_a_search_of_other_settings_is_refused_unless_restarted(tm
 def test_a_study_that_is_no_study_is_refused(tmp_path):
     (tmp_path / FILE).write_bytes(b"this is not a database, and long enough to be looked at" * 20)
     with pytest.raises(
-        BudgetnetError, match="must be the study of a search, but got DatabaseError; --restart replaces it"
+        BudgetnetError, match="must be the study of a search, but got: file is not a database; --restart replaces it"
     ):
         go(tmp_path, formula, trials=2)
     assert len(go(tmp_path, formula, trials=2, restart=True).trials) == 2
+
+
+@pytest.mark.parametrize("pages", [1, 20, 27, 31])
+def test_a_full_disk_is_told_in_sqlites_own_words(pages, tmp_path, monkeypatch):
+    """SQLite itself refuses to grow the file: while the study is made, or some trials later."""
+    connect = sqlite3.dbapi2.connect
+
+    def full(*args, **more):
+        made = connect(*args, **more)
+        made.execute(f"PRAGMA max_page_count = {pages}")
+        return made
+
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", full)
+    with pytest.raises(BudgetnetError) as caught:
+        go(tmp_path, formula, trials=12)
+    rule = "must be a file that SQLite can write, but got"
+    assert str(caught.value) == f"{tmp_path / FILE}: {rule}: database or disk is full"
 
 
 def test_a_search_for_another_scenario_in_the_same_folder_is_refused(tmp_path):

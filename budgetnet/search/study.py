@@ -4,8 +4,10 @@ A trial is written before its training starts and again when it ends, with its w
 """
 
 import json
+import sqlite3
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -14,7 +16,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from budgetnet import files
-from budgetnet.errors import BudgetnetError
+from budgetnet.errors import BudgetnetError, printable
 from budgetnet.networks import Candidate
 from budgetnet.parameters import Value
 from budgetnet.results import Result
@@ -23,6 +25,7 @@ FILE = "study.db"
 NAME = "search"
 """One name for every study: a folder holds one search, whatever its scenario is called."""
 
+_FULL = "database or disk is full"
 _SETTINGS, _CANDIDATE, _RESULT, _REASON = "settings", "candidate", "result", "reason"
 
 
@@ -45,8 +48,9 @@ class Trial:
 class Study:
     """The trials of one search. Only one process may have it open: the search holds a lock on the folder."""
 
-    def __init__(self, study: optuna.Study) -> None:
+    def __init__(self, study: optuna.Study, path: Path) -> None:
         self._study = study
+        self._path = path
 
     @classmethod
     def open(cls, folder: Path, settings: Mapping[str, Any], *, restart: bool) -> "Study":
@@ -71,21 +75,20 @@ class Study:
             )
             earlier = study.user_attrs.get(_SETTINGS)
         except Exception as error:  # SQLAlchemy, alembic and sqlite3 each have their own for a file that is no study
-            if new:
-                rule = f"must be a file that SQLite can write, but got {type(error).__name__}"
-            else:
-                rule = f"must be the study of a search, but got {type(error).__name__}; --restart replaces it"
+            if new or _words_of(error) == _FULL:
+                raise _not_written(path, error) from error
+            rule = f"must be the study of a search, but got: {_words_of(error)}; --restart replaces it"
             raise BudgetnetError(f"{path}: {rule}") from error
         if earlier is None:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _written(path):
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 study.set_metric_names(["mean IoU", "images per second"])
-            study.set_user_attr(_SETTINGS, dict(settings))
+                study.set_user_attr(_SETTINGS, dict(settings))
         elif earlier != json.loads(json.dumps(settings)):
             other = ", ".join(_differing(earlier, settings))
             rule = "give --output another folder, or --restart to throw that search away"
             raise BudgetnetError(f"{folder}: holds a search with other settings ({other}); {rule}")
-        return cls(study)
+        return cls(study, path)
 
     @property
     def trials(self) -> list[Trial]:
@@ -93,33 +96,64 @@ class Study:
         return [_trial(frozen) for frozen in self._study.get_trials(deepcopy=False)]
 
     def begin(self, candidate: Candidate, space: Mapping[str, Sequence[Value]]) -> Trial:
-        """Writes down that a candidate is being trained, and returns its trial."""
+        """Writes down that a candidate is being trained, and returns its trial. Like all that writes, raises
+        BudgetnetError where the file cannot be written.
+        """
         params = {name: candidate.parameters[name] for name in space if name in candidate.parameters}
-        self._study.add_trial(
-            optuna.trial.create_trial(
-                state=TrialState.RUNNING,
-                params=params,
-                distributions={
-                    name: optuna.distributions.CategoricalDistribution(tuple(space[name])) for name in params
-                },
-                user_attrs={_CANDIDATE: {"network": candidate.network, "parameters": candidate.parameters}},
-            )
+        made = optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params=params,
+            distributions={name: optuna.distributions.CategoricalDistribution(tuple(space[name])) for name in params},
+            user_attrs={_CANDIDATE: {"network": candidate.network, "parameters": candidate.parameters}},
         )
+        with _written(self._path):
+            self._study.add_trial(made)
         return self.trials[-1]
 
     def complete(self, trial: Trial, result: Result, images_per_second: float) -> None:
         """Writes a trial's result: it is done."""
-        self._attribute(trial, _RESULT, result.record())
-        self._study.tell(trial.number, [result.scores.mean_iou, images_per_second])
+        with _written(self._path):
+            self._attribute(trial, _RESULT, result.record())
+            self._study.tell(trial.number, [result.scores.mean_iou, images_per_second])
 
     def fail(self, trial: Trial, reason: str) -> None:
         """Writes why a trial has no result: it is done, too."""
-        self._attribute(trial, _REASON, reason)
-        self._study.tell(trial.number, state=TrialState.FAIL)
+        with _written(self._path):
+            self._attribute(trial, _REASON, reason)
+            self._study.tell(trial.number, state=TrialState.FAIL)
 
     def _attribute(self, trial: Trial, key: str, value: Any) -> None:
         frozen = self._study.get_trials(deepcopy=False)[trial.number]
         optuna.trial.Trial(self._study, frozen._trial_id).set_user_attr(key, value)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Around what writes the study. Raises BudgetnetError where SQLite cannot."""
+    try:
+        yield
+    except Exception as error:  # what Optuna and SQLAlchemy make of SQLite's
+        if _of_sqlite(error) is None:
+            raise
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: Exception) -> BudgetnetError:
+    return BudgetnetError(f"{path}: must be a file that SQLite can write, but got: {_words_of(error)}")
+
+
+def _words_of(error: Exception) -> str:
+    """SQLite's own words where it has any: `database or disk is full`."""
+    own = _of_sqlite(error)
+    return type(error).__name__ if own is None else printable(str(own))
+
+
+def _of_sqlite(error: BaseException) -> sqlite3.Error | None:
+    """The error of SQLite that led to this one."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, sqlite3.Error):
+        cause = cause.__cause__
+    return cause
 
 
 def _trial(frozen: FrozenTrial) -> Trial:
