@@ -19,6 +19,7 @@ from shell import Shell
 
 from budgetnet import evaluating
 from budgetnet.errors import BudgetnetError
+from budgetnet.evaluation.pictures import LEAST
 from budgetnet.training.finished import load
 
 FILES = [
@@ -230,7 +231,7 @@ def test_the_worst_and_the_best_are_shown_and_none_is_both(shell, run):
     worst, best = text.split("## Worst images")[1].split("## Best images")
     first = [re.findall(r"^\| (val_\d)", part, re.MULTILINE) for part in (worst, best)]
     assert first == [[each["name"] for each in ranked[:2]], [each["name"] for each in ranked[:-3:-1]]]
-    wide = 4 * WIDTH + 3 * 6
+    wide = 4 * WIDTH * -(-LEAST // WIDTH) + 3 * 6
     assert {Image.open(run / "evaluation-val" / name).size[0] for name in ("worst.png", "best.png")} == {wide}
 
 

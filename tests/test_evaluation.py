@@ -67,14 +67,29 @@ def test_mistakes_are_marked_where_label_and_prediction_differ_and_nowhere_else(
     predictions = rng.integers(0, 2, (40, 60)).astype(np.uint8)
     shown = Shown(image=image, labels=labels, predictions=predictions, caption="x")
     picture = np.asarray(Image.open(io.BytesIO(examples_png([shown], COLOURS))))
-    top = next(row for row in range(len(picture)) if (picture[row : row + 40, :60] == image).all())
-    mistakes = picture[top : top + 40, 3 * 66 : 3 * 66 + 60]
+    times = 6  # the fewest that make 60 pixels 320 or more
+    scaled = image.repeat(times, axis=0).repeat(times, axis=1)
+    tops = range(len(picture) - 240)
+    top = next(row for row in tops if (picture[row : row + 240, :360] == scaled).all())
+    picture = picture[top : top + 240]
+    columns = [picture[:, start : start + 360] for start in range(0, 4 * 366, 366)]
+    for column in columns:
+        squares = column.reshape(40, times, 60, times, 3)
+        assert (squares == squares[:, :1, :, :1]).all()
+    mistakes, answered = columns[3][::times, ::times], columns[2][::times, ::times]
     wrong = (labels != predictions) & (labels != IGNORE)
     assert ((mistakes == WRONG).all(axis=2) == wrong).all()
     assert ((mistakes == 0).all(axis=2) == (labels == IGNORE)).all()
-    answered = picture[top : top + 40, 2 * 66 : 2 * 66 + 60]
     colours = np.array(COLOURS.colours)
     assert (answered[labels != IGNORE] == colours[predictions[labels != IGNORE]]).all()
+
+
+@pytest.mark.parametrize(("width", "shown"), [(1, 320), (128, 384), (319, 638), (320, 320), (321, 321), (640, 640)])
+def test_columns_of_small_images_are_wide_enough_to_see_something(width, shown):
+    image, labels = np.zeros((9, width, 3), np.uint8), np.zeros((9, width), np.uint8)
+    example = Shown(image=image, labels=labels, predictions=labels, caption="x")
+    picture = np.asarray(Image.open(io.BytesIO(examples_png([example], COLOURS))))
+    assert picture.shape[1] == 4 * shown + 18
 
 
 @pytest.mark.parametrize(("height", "width"), [(33, 641), (700, 1281), (720, 1280)])

@@ -17,6 +17,9 @@ from budgetnet.pictures import IGNORED, Pixels, below, beside, colourise, key, p
 WIDEST = 640
 """Pixels of an image in a picture of several; larger ones are scaled down."""
 
+LEAST = 320
+"""The same at least; smaller ones are scaled up, so that a pixel is a square."""
+
 WRONG = (230, 0, 120)
 """The colour of pixels that were called something else than their class: none of the usual classes has it."""
 
@@ -90,7 +93,9 @@ def _row(shown: Shown, classes: ClassList) -> Pixels:
     )
     labelled = labels != IGNORE
     answered = np.where(labelled, predictions, IGNORE).astype(np.uint8)
-    return beside([image, colourise(labels, classes), colourise(answered, classes), _mistakes(image, labels, answered)])
+    parts = [image, colourise(labels, classes), colourise(answered, classes), _mistakes(image, labels, answered)]
+    times = -(-LEAST // width)
+    return beside([part.repeat(times, axis=0).repeat(times, axis=1) for part in parts])
 
 
 def _mistakes(image: Pixels, labels: Pixels, predictions: Pixels) -> Pixels:
