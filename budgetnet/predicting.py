@@ -20,7 +20,7 @@ from budgetnet.formats.table import show
 from budgetnet.frames import Look, Source, gif
 from budgetnet.frames.film import FILMS, film
 from budgetnet.frames.film import require as require_film
-from budgetnet.frames.folder import MASKS, OVERLAYS, OutputFolder
+from budgetnet.frames.folder import MASKS, OVERLAYS, OutputFolder, earlier_pictures
 from budgetnet.frames.listing import sources
 from budgetnet.frames.painting import FrameResult, Painter
 from budgetnet.frames.pipeline import painted
@@ -71,18 +71,24 @@ def run_prediction(request: Request, screen: Console) -> Summary:
     """Reads, predicts, writes, reports. Raises BudgetnetError; InterruptedPredictionError after Ctrl-C."""
     made: list[FrameResult] = []
     try:
-        summary = _run(request, made)
+        asked = _rate(request)
+        found = sources(request.inputs, leave_out=[request.folder, *earlier_pictures(request.folder)])
+        output = OutputFolder(request.folder, request.film, [source.path for source in found])
+        with output.whole():
+            summary = _run(request, found, asked, output, made)
+            report = predict_report.report(summary)
+            written = files.write_all(request.folder, formats.files(report, "markdown", "csv", "json"))
     except KeyboardInterrupt:
         kept = f"{len(made):,} frames are written, each whole; no video and no report" if made else "nothing is written"
         raise InterruptedPredictionError(f"Interrupted: {kept}. The same command begins anew.") from None
-    _report(summary, request.folder, screen)
+    _show(report, summary, request.folder, written, screen)
     return summary
 
 
-def _run(request: Request, made: list[FrameResult]) -> Summary:
-    asked = _rate(request)
-    found = sources(request.inputs, leave_out=request.folder)
-    output = OutputFolder(request.folder, request.film, [source.path for source in found])
+def _run(
+    request: Request, found: Sequence[Source], asked: Fraction | None, output: OutputFolder, made: list[FrameResult]
+) -> Summary:
+    """Everything but the report. `made` grows with the frames."""
     looks = _looks(found)
     from budgetnet.training.finished import load
     from budgetnet.training.inference import Network
@@ -161,9 +167,7 @@ def _settings(request: Request, rate: Fraction) -> dict[str, Any]:
     }
 
 
-def _report(summary: Summary, folder: Path, screen: Console) -> None:
-    made = predict_report.report(summary)
-    written = files.write_all(folder, formats.files(made, "markdown", "csv", "json"))
+def _show(made: Report, summary: Summary, folder: Path, written: Sequence[Path], screen: Console) -> None:
     blocks = [
         block for block in made.blocks if not isinstance(block, Picture) and getattr(block, "key", "") != "frames"
     ]

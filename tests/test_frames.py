@@ -5,6 +5,7 @@ import os
 import struct
 import sys
 import threading
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def make_film(path: Path, pictures=None, rate=Fraction(25)) -> Path:
     return path
 
 
-def names_of(*inputs: Path, leave_out: Path | None = None) -> list[str]:
+def names_of(*inputs: Path, leave_out: Sequence[Path] = ()) -> list[str]:
     return [source.name for source in listing.sources(inputs, leave_out)]
 
 
@@ -168,7 +169,7 @@ def test_a_folder_can_be_left_out_and_links_to_folders_lead_nowhere(tmp_path):
     write(tmp_path / "a.png")
     write(tmp_path / "out" / "masks" / "a.png")
     (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
-    assert names_of(tmp_path, leave_out=tmp_path / "out") == ["a"]
+    assert names_of(tmp_path, leave_out=[tmp_path / "out"]) == ["a"]
 
 
 def test_what_is_no_input_is_told(tmp_path):

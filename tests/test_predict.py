@@ -20,11 +20,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from shell import Shell
 
-from budgetnet import predicting
+from budgetnet import cli, predicting
 from budgetnet.classes import IGNORE
 from budgetnet.data import reading
 from budgetnet.errors import BudgetnetError
 from budgetnet.frames import film, gif, video
+from budgetnet.frames.painting import Painter
 from budgetnet.networks import Candidate
 from budgetnet.results import Run
 from budgetnet.scenario import InputSize, Scenario, Training
@@ -49,6 +50,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (name,) = [name for name in weights if "conv2_classification" in name and weights[name].ndim == 4]
     weights[name] = torch.randn(weights[name].shape, generator=torch.Generator().manual_seed(1))
     save_file(weights, folder / "weights.safetensors")
+    about = json.loads((folder / "run.json").read_text())
+    about.pop("weights_sha256", None)
+    (folder / "run.json").write_text(json.dumps(about))
     return folder
 
 
@@ -297,6 +301,23 @@ def test_a_re_run_replaces_and_does_not_read_its_own_files(shell: Shell, run: Pa
     assert len(rows(shell.folder / "out")) == 3
 
 
+@pytest.mark.parametrize("words", [(".", "--output", "."), ("../frames", "--output", str(Path("in", "..")))])
+def test_frames_may_lie_where_their_predictions_go(words, shell: Shell, run: Path, monkeypatch: pytest.MonkeyPatch):
+    place = shell.folder / "frames"
+    for name in ("a.png", "b.png", "in/c.png"):
+        write(place / name, scene(ord(name[-5])))
+    monkeypatch.chdir(place)
+    first: set[str] = set()
+    for kind in ("gif", "gif", "mp4"):
+        done = shell("predict", str(run), *words, "--video", kind)
+        assert (done.code, done.err) == (0, "")
+        found = {str(each.relative_to(place)) for each in place.rglob("*") if each.is_file()}
+        assert f"predictions.{kind}" in found
+        found.remove(f"predictions.{kind}")
+        assert first in (set(), found)
+        first = found
+
+
 def test_the_same_command_writes_the_same_files(shell: Shell, run: Path):
     greys(shell.folder / "in", range(4))
     for folder in ("one", "two"):
@@ -386,7 +407,7 @@ def test_all_bad_files_are_told_at_once_and_nothing_is_written(shell: Shell, run
 
 
 @pytest.mark.parametrize("name", ["mp4", "gif"])
-def test_an_image_that_is_cut_short_ends_it_with_whole_files_only(name, shell: Shell, run: Path):
+def test_an_image_that_is_cut_short_ends_it_and_nothing_is_left(name, shell: Shell, run: Path):
     for number in range(30):
         write(shell.folder / "in" / f"{number}.png", scene(number))
     damaged = shell.folder / "in" / "20.png"
@@ -394,12 +415,7 @@ def test_an_image_that_is_cut_short_ends_it_with_whole_files_only(name, shell: S
     done = shell("predict", str(run), "in", "--output", "out", "--video", name)
     assert done.code == 2
     assert "Error: in/20.png: must be a whole PNG or JPEG that can be read: " in done.err
-    assert json.loads((shell.folder / "out" / "predictions.json").read_text())["complete"] is False
-    written = [path for path in (shell.folder / "out").rglob("*") if path.is_file()]
-    assert {path.suffix for path in written} == {".png", ".jpg", ".json"}
-    for path in written:
-        if path.suffix == ".png":
-            np.testing.assert_array_equal(mask(path), answers(run, scene(int(path.stem))))
+    assert {each.name for each in shell.folder.iterdir()} == {"in"}
     shutil.copy(shell.folder / "in" / "1.png", damaged)
     assert shell("predict", str(run), "in", "--output", "out", "--video", name).code == 0
     assert len(rows(shell.folder / "out")) == 30
@@ -408,7 +424,8 @@ def test_an_image_that_is_cut_short_ends_it_with_whole_files_only(name, shell: S
 def test_a_full_disk_is_told_with_the_file(shell: Shell, run: Path, monkeypatch: pytest.MonkeyPatch):
     write(shell.folder / "a.png", scene(1))
     kept = os.fsync
-    for number, name in enumerate(("predictions.json", "masks/a.png", "overlays/a.jpg", "predictions.mp4")):
+    written = ("predictions.json", "masks/a.png", "overlays/a.jpg", "predictions.mp4")
+    for number, name in enumerate((*written, *(f"predictions.{ending}" for ending in ("md", "csv", "json")))):
         calls = iter(range(100))
 
         def full(handle: int, calls=calls, number=number) -> None:
@@ -423,7 +440,50 @@ def test_a_full_disk_is_told_with_the_file(shell: Shell, run: Path, monkeypatch:
             f"Error: out{number}/{name}: must be a file that can be written, but got No space left on device"
             in done.err
         )
-        assert not [each for each in shell.files() if each.endswith((".part", ".mp4"))]
+        assert [each.name for each in shell.folder.iterdir()] == ["a.png"]
+
+
+def test_of_a_run_that_fails_nothing_is_left_but_what_is_somebody_elses(shell: Shell, run: Path):
+    for number in range(30):
+        write(shell.folder / "out" / "in" / f"{number}.png", scene(number))
+    (shell.folder / "out" / "masks").mkdir()
+    damaged = shell.folder / "out" / "in" / "20.png"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-5000])
+    before = sorted((shell.folder / "out").rglob("*.*"))
+    for _ in range(2):
+        done = shell("predict", str(run), "out/in", "--output", "out")
+        assert (done.code, "Error: out/in/20.png: must be a whole PNG" in done.err) == (2, True)
+        assert sorted((shell.folder / "out").rglob("*.*")) == before
+    damaged.write_bytes(whole)
+    assert shell("predict", str(run), "out/in", "--output", "out").code == 0
+    (shell.folder / "out" / "masks" / "notes.txt").write_text("mine")
+    damaged.write_bytes(whole[:-5000])
+    assert shell("predict", str(run), "out/in", "--output", "out").code == 2
+    assert sorted((shell.folder / "out").rglob("*.*")) == sorted([*before, shell.folder / "out" / "masks/notes.txt"])
+
+
+def test_a_bug_leaves_nothing_either(shell: Shell, run: Path, monkeypatch: pytest.MonkeyPatch):
+    def fails(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    write(shell.folder / "a.png", scene(1))
+    monkeypatch.setattr(Painter, "film_picture", fails)
+    monkeypatch.setattr(sys, "argv", ["budgetnet", "predict", str(run), "a.png", "--output", "x/y", "--video", "gif"])
+    with pytest.raises(RuntimeError, match="a bug"):
+        cli.run()
+    assert [each.name for each in shell.folder.iterdir()] == ["a.png"]
+
+
+def test_what_cannot_be_printed_is_written_all_the_same(shell: Shell, run: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    write(shell.folder / "a.png", scene(1))
+    monkeypatch.setattr(predicting, "show", full)
+    done = shell("predict", str(run), "a.png", "--output", "out")
+    assert (done.code, done.err) == (2, "Error: standard output: must be writable, but got No space left on device\n")
+    assert record(shell.folder / "out")["complete"] is True
 
 
 def test_an_output_that_cannot_be_a_folder(shell: Shell, run: Path):

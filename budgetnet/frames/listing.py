@@ -1,7 +1,7 @@
 """What a user names, as files in a fixed order: images, GIFs and videos, and folders of them."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -21,16 +21,17 @@ class _Found:
     kind: Kind
 
 
-def sources(inputs: Sequence[Path], leave_out: Path | None = None) -> list[Source]:
+def sources(inputs: Sequence[Path], leave_out: Collection[Path] = ()) -> list[Source]:
     """The files that are meant, in the order they were named and, in a folder and those in it, in natural order.
 
-    `leave_out` is a folder that is not looked into, whatever holds it. A name is the file's own where that is unique,
-    below the folders that tell it apart where it is not. Raises BudgetnetError: nothing there, not readable, no image,
-    given twice.
+    `leave_out` are files and folders that are not looked at, whatever holds them. A name is the file's own where that
+    is unique, below the folders that tell it apart where it is not. Raises BudgetnetError: nothing there, not readable,
+    no image, given twice.
     """
     if not inputs:
         raise BudgetnetError("input: must be one image, video or folder or more, but got none")
     places = [_resolved(path) for path in inputs]
+    passed = {path.resolve() for path in leave_out}
     for number, place in enumerate(places):
         if place in places[:number]:
             raise BudgetnetError(f"{_at(inputs[number])}: must be given once, but was given twice")
@@ -38,7 +39,7 @@ def sources(inputs: Sequence[Path], leave_out: Path | None = None) -> list[Sourc
     for path, end in zip(inputs, tails(places), strict=True):
         if path.is_dir():
             above = end if len(inputs) > 1 else ()
-            found += _in_folder(path, above, leave_out.resolve() if leave_out else None)
+            found += _in_folder(path, above, passed)
         else:
             kind = kind_of(path)
             if kind is None:
@@ -62,15 +63,15 @@ def _named(found: Iterable[_Found]) -> list[Source]:
     return made
 
 
-def _in_folder(folder: Path, above: tuple[str, ...], leave_out: Path | None) -> list[_Found]:
+def _in_folder(folder: Path, above: tuple[str, ...], leave_out: Collection[Path]) -> list[_Found]:
     """All that a folder holds, in natural order of the paths; links to folders are not followed."""
     paths: list[tuple[str, ...]] = []
     for place, folders, files in os.walk(folder, onerror=_cannot):
-        folders[:] = [
-            name for name in folders if not name.startswith(".") and (Path(place) / name).resolve() != leave_out
-        ]
+        here = Path(place).resolve()
+        folders[:] = [name for name in folders if not name.startswith(".") and here / name not in leave_out]
         inside = Path(place).relative_to(folder).parts
-        paths += [(*inside, name) for name in files if not name.startswith(".") and kind_of(Path(name))]
+        taken = (name for name in files if not name.startswith(".") and here / name not in leave_out)
+        paths += [(*inside, name) for name in taken if kind_of(Path(name))]
     if not paths:
         raise BudgetnetError(f"{_at(folder)}: must hold one image or video or more, but holds none")
     made = []
