@@ -12,7 +12,7 @@ from budgetnet import datasets, recipes, units
 from budgetnet.data import draw
 from budgetnet.data.form import Form
 from budgetnet.data.prepare import Order, prepare
-from budgetnet.data.reading import Classes, class_map
+from budgetnet.data.reading import Classes, class_map, require_size
 from budgetnet.datasets import Source
 from budgetnet.datasets.prepared import UNLABELLED, Manifest
 from budgetnet.errors import BudgetnetError, printable
@@ -74,6 +74,8 @@ def _order(asked: Asked) -> Order:
     else:
         seed = recipe.seed if asked.seed is None else asked.seed
         splits = draw.drawn(asked.spec, source, recipe.splits, seed)
+    for split in source.splits:
+        require_size(asked.spec, source, split, form)
     made_of: dict[str, Any] = {
         "dataset": asked.spec,
         "classes": chosen.classes.name,

@@ -25,7 +25,9 @@ def make(name: str, folder: Path, **options: int) -> str:
     if name == "prepared":
         return make_prepared(folder, **options)
     if name not in LAYOUTS:
-        return name  # a new one that needs no files; one that does gets a function here, and its bad files are tested too
+        return (
+            name  # a new one that needs no files; one that does gets a function here, and its bad files are tested too
+        )
     return LAYOUTS[name](folder, **options)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from runs import SMALL, trained
-from safetensors.torch import load_file, save_file
+from runs import SMALL, set_weights, trained
+from safetensors.torch import load_file
 
 from budgetnet.data import reading
 from budgetnet.errors import BudgetnetError
@@ -158,6 +158,13 @@ def test_weights_cut_short_or_overwritten(run):
         assert refusal(run, "weights.safetensors").startswith("must be a whole safetensors file: ")
 
 
+def test_weights_with_one_bit_changed(run):
+    content = bytearray((run / "weights.safetensors").read_bytes())
+    content[-2] ^= 1
+    (run / "weights.safetensors").write_bytes(content)
+    assert refusal(run, "weights.safetensors") == "must be as the training left it, but was changed or damaged since"
+
+
 def test_weights_of_another_network(run):
     change(run, "candidate", "parameters", "classifier_depth", value=33)
     rule = "weights.safetensors: must hold the weights of 0.25 / Conv2d_13_pointwise / fcn / 3 / 33, but holds others"
@@ -169,5 +176,5 @@ def test_weights_that_are_no_numbers(run):
     weights = load_file(run / "weights.safetensors")
     name = next(name for name, tensor in weights.items() if tensor.is_floating_point())
     weights[name].view(-1)[0] = np.nan
-    save_file(weights, run / "weights.safetensors")
+    set_weights(run, weights)
     assert refusal(run, "weights.safetensors") == f"must hold finite numbers, but {name} holds others"

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from runs import set_weights
+from safetensors.torch import load_file
 from shell import Shell
 
 from budgetnet import cli, predicting
@@ -49,10 +50,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = load_file(folder / "weights.safetensors")
     (name,) = [name for name in weights if "conv2_classification" in name and weights[name].ndim == 4]
     weights[name] = torch.randn(weights[name].shape, generator=torch.Generator().manual_seed(1))
-    save_file(weights, folder / "weights.safetensors")
-    about = json.loads((folder / "run.json").read_text())
-    about.pop("weights_sha256", None)
-    (folder / "run.json").write_text(json.dumps(about))
+    set_weights(folder, weights)
     return folder
 
 

@@ -97,6 +97,13 @@ def test_a_prepared_folder_may_be_cut_and_prepared_again(camvid, tmp_path):
     assert reading.load(f"prepared:{tmp_path / 'small'}", classes="lab7", **SIZE).fingerprint == direct.fingerprint
 
 
+def test_prepared_images_are_not_enlarged(camvid, tmp_path):
+    prepare.prepare(order_of(f"camvid:{camvid}"), tmp_path / "out", made_by={})
+    message = r"out: must be prepared at 33 x 48 or larger to be used at that size, but was prepared at 32 x 48$"
+    with pytest.raises(BudgetnetError, match=message):
+        reading.load(f"prepared:{tmp_path / 'out'}", classes="lab7", height=33, width=48)
+
+
 # --- interrupted
 
 

@@ -103,6 +103,8 @@ def load_splits(
 ) -> dict[str, Split]:
     """The named splits of an opened data set, in memory. Raises BudgetnetError as `load` does."""
     listed = {split: datasets.samples(spec, source, split) for split in splits}
+    for split in splits:
+        require_size(spec, source, split, form)
     total = sum(map(len, listed.values()))
     done = 0
 
@@ -118,6 +120,15 @@ def load_splits(
         else _read(samples, source, chosen, form, one_more)
         for split, samples in listed.items()
     }
+
+
+def require_size(spec: str, source: Source, split: str, form: Form) -> None:
+    """Raises BudgetnetError where images that were scaled once would be enlarged: what is lost does not come back."""
+    if split in source.arrays:
+        height, width = source.arrays[split][1].shape[1:]
+        if height < form.height or width < form.width:
+            rule = f"must be prepared at {form.height} x {form.width} or larger to be used at that size"
+            raise BudgetnetError(f"{spec}: {rule}, but was prepared at {height} x {width}")
 
 
 def is_mapped(source: Source, split: str, chosen: ClassMap, form: Form) -> bool:

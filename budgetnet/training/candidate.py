@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from hashlib import sha256
 from typing import Any
 
 import torch
@@ -128,18 +129,19 @@ def _finished(run: Run, identity: Mapping[str, Any]) -> Result | None:
 
 def _keep(model: GraphModule, material: Material, run: Run, result: Result, about: Mapping[str, Any]) -> None:
     """Leaves the run's folder complete: everything that evaluating, showing or exporting it later needs."""
+    weights = to_safetensors({name: tensor.contiguous() for name, tensor in model.state_dict().items()})
     record = {
         **about,
         "result": result.record(),
         "classes": asdict(material.classes),
         "scaling": asdict(material.scaling),
+        "weights_sha256": sha256(weights).hexdigest(),
         "digests": dict(material.digests),
     }
-    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     files.write_all(
         run.folder,
         {
-            WEIGHTS: to_safetensors(weights),
+            WEIGHTS: weights,
             "history.csv": _history_csv(result).encode(),
             PREVIEW: preview(model, material),
             RECORD: (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode(),

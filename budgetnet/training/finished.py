@@ -92,6 +92,9 @@ def load(folder: Path) -> Finished:
     except (KeyError, TypeError, ValueError, AttributeError):
         raise _of_no_run(path) from None
     weights, digest = _weights(folder / WEIGHTS)
+    if record.get("weights_sha256", digest) != digest:  # runs of earlier versions do not tell
+        where = printable(str(folder / WEIGHTS))
+        raise BudgetnetError(f"{where}: must be as the training left it, but was changed or damaged since")
     return Finished(folder=folder, result=result, weights=weights, weights_digest=digest, **known)
 
 
