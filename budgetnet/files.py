@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
@@ -53,16 +53,22 @@ def scratch(folder: Path | None) -> Iterator[Path]:
     """Inside, a temporary folder in `folder`, made where it is missing, or where the system keeps such. After it, both
     are gone again, whatever happens; the latter only where nothing has come into it. Raises BudgetnetError.
     """
-    made = [] if folder is None else [each for each in (folder, *folder.parents) if not each.exists()]
-    try:
-        if folder is not None:
-            make_folder(folder)
+    with nullcontext() if folder is None else _made(folder):
         try:
             temporary = TemporaryDirectory(prefix=".budgetnet-", dir=folder, ignore_cleanup_errors=True)
         except OSError as error:
             raise BudgetnetError(_cannot(folder or Path(gettempdir()), "folder", error)) from error
         with temporary as name:
             yield Path(name)
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Inside, there is the folder; after it, it is gone again where it was made for nothing."""
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        make_folder(folder)
+        yield
     finally:
         for each in made:
             with suppress(OSError):  # not empty
@@ -79,12 +85,16 @@ def remove(path: Path) -> None:
 
 
 def write_all(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
-    """Writes several files into one folder, made where it is missing. Names must be plain. Raises BudgetnetError."""
+    """Writes several files into one folder, made where it is missing, once there is room for all of them; they appear
+    in their order. Names must be plain. Raises BudgetnetError.
+    """
     for name in contents:
         if Path(name).name != name or name in ("", "..") or not name.isprintable():
             raise BudgetnetError(f"{printable(name)!r}: a report's file must stay in its folder {folder}")
-    make_folder(folder)
-    return [write(folder / name, content) for name, content in contents.items()]
+    with _made(folder), ExitStack() as stack:
+        for name, content in reversed([*contents.items()]):  # the last that is begun is the first to be there
+            stack.enter_context(replacing(folder / name)).write_bytes(content)
+    return [folder / name for name in contents]
 
 
 def _cannot(path: Path, kind: str, error: OSError) -> str:

@@ -188,3 +188,37 @@ def test_a_scratch_folder_of_the_system_that_cannot_be_made_is_told(monkeypatch:
     told = "must be a folder that can be written, but got No space left on device"
     with pytest.raises(BudgetnetError, match=told), files.scratch(None):
         pass
+
+
+@pytest.mark.parametrize("nth", [0, 1, 2])
+def test_of_several_files_none_is_written_where_one_does_not_fit(
+    nth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.write_bytes
+
+    def fills_up(path: Path, content: bytes) -> int:
+        return full_disk() if content == contents[names[nth]] else real(path, content)
+
+    contents = {"a.md": b"1", "b.csv": b"2", "c.json": b"3"}
+    names = list(contents)
+    files.write_all(tmp_path / "old", dict.fromkeys(contents, b"old"))
+    monkeypatch.setattr(Path, "write_bytes", fills_up)
+    for folder in ("old", "new/er"):
+        with pytest.raises(BudgetnetError) as caught:
+            files.write_all(tmp_path / folder, contents)
+        path = tmp_path / folder / names[nth]
+        assert str(caught.value) == f"{path}: must be a file that can be written, but got No space left on device"
+    assert names_in(tmp_path) == ["old"]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()} == dict.fromkeys(contents, b"old")
+
+
+def test_several_files_appear_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, real = [], Path.replace
+
+    def watched(path: Path, target: Path) -> Path:
+        seen.append(target.name)
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    written = files.write_all(tmp_path, {"b": b"1", "a": b"2", "c": b"3"})
+    assert seen == [path.name for path in written] == ["b", "a", "c"]
