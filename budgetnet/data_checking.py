@@ -18,7 +18,7 @@ from budgetnet.data.order import in_order
 from budgetnet.data.reading import Classes, class_map, reduction
 from budgetnet.data.sheet import Tile, sheet, spread, tile
 from budgetnet.datasets import DataError, Fault, Sample, Source
-from budgetnet.errors import BudgetnetError
+from budgetnet.errors import BudgetnetError, printable
 from budgetnet.progress import Watch, bars
 from budgetnet.provenance import provenance
 from budgetnet.report import Report
@@ -127,6 +127,8 @@ def run_preview(
     """Writes a contact sheet of a few images, at `size` (height, width) as a network gets them, or whole. Raises
     BudgetnetError, where none of them can be read DataError.
     """
+    if path is not None and path.suffix.lower() != ".png":
+        raise BudgetnetError(f"--output must end in .png, as what is written is a PNG, but got {printable(str(path))}")
     source = datasets.find(spec)
     chosen = colours_of(spec, source, classes)
     listed = {split: source.splits[split].samples for split in require_splits(spec, source, splits)}
@@ -180,7 +182,10 @@ def _contact_sheet(found: Check, seed: int) -> tuple[dict[str, bytes], str]:
         return {}, ""
     shown = units.counted(len(tiles), "image", "images")
     said = f"The contact sheet shows {shown} in the colours of {chosen.classes.name}"
-    said += f", the first {len(first)} because of what was found in them." if first else f", drawn with seed {seed}."
+    why = f"{len(first)} because of what was found in them"
+    if len(first) < len(found.suspects):
+        why = f"{len(first)} being of the {len(found.suspects):,} in which something was found"
+    said += f", the first {why}." if first else f", drawn with seed {seed}."
     return {check_report.SHEET: pictures.png(sheet(tiles, chosen.classes))}, said
 
 

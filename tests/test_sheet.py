@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFont
 
 from budgetnet import datasets, pictures
 from budgetnet.classes import IGNORE, ClassList
 from budgetnet.data.form import Form
 from budgetnet.data.reading import class_map, read
-from budgetnet.data.sheet import TILE, sheet, spread, tile
+from budgetnet.data.sheet import TILE, sheet, spread, tile, wrapped
 from budgetnet.data_checking import colours_of
 from budgetnet.datasets import Source, synthetic
 from budgetnet.errors import BudgetnetError
@@ -103,6 +103,38 @@ def test_words_too_long_for_a_tile_are_cut():
     assert np.flatnonzero(written).max() > TILE - 20, "as many as fit"
 
 
+REASON = "labels must have a pixel of a class that counts, but hold nothing but void (11 unlabelled)"
+
+
+def test_what_is_wrong_is_told_whole():
+    lines = wrapped(REASON)
+    assert len(lines) == 2
+    assert " ".join(lines) == REASON
+
+    def reds(text: str) -> list[bool]:
+        image, labels = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)
+        drawn = sheet([tile(image, labels, title="a", text=text, fault=True)], CLASSES)[TILE : TILE + 90].astype(int)
+        red = ((drawn[..., 0] - drawn[..., 1] > 60) & (drawn[..., 0] < 199)).any(axis=1)
+        return [bool(red[start : start + 18].any()) for start in (18, 36)]
+
+    assert reds("short") == [True, False]
+    assert reds(REASON) == [True, True]
+
+
+@given(st.text(alphabet=st.sampled_from("iW .,x漢/")).map(str.strip) | st.text("ab ", min_size=90, max_size=400))
+def test_lines_fit_and_lose_nothing_but_the_end(words):
+    lines = wrapped(words)
+    assert 1 <= len(lines) <= 3
+    font = ImageFont.load_default(13)
+    assert all(font.getlength(line) <= TILE for line in lines)
+    whole = "".join(lines).replace(" ", "")
+    if lines[-1].endswith("...") and not words.endswith("..."):
+        assert words.replace(" ", "").startswith(whole.removesuffix("..."))
+        assert len(lines) == 3
+    else:
+        assert whole == words.replace(" ", "")
+
+
 # --- in which colours
 
 
@@ -119,6 +151,17 @@ def test_without_class_maps_there_are_no_colours():
 
 
 # --- the command
+
+
+@pytest.mark.parametrize("name", ["k.jpg", "k", "k.png.txt", "out/"])
+def test_what_is_no_png_is_not_written_under_its_name(name, shell):
+    message = shell.refused("data", "preview", SPEC, "-o", name)
+    assert message == f"Error: --output must end in .png, as what is written is a PNG, but got {name.rstrip('/')}"
+    assert shell.files() == []
+
+
+def test_endings_may_be_capitals(shell):
+    assert shell("data", "preview", SPEC, "--images", "1", "-o", "K.PNG").code == 0
 
 
 def test_preview_writes_one_picture(shell):

@@ -5,6 +5,7 @@ import random
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
@@ -19,6 +20,9 @@ TILE = 320
 
 MOST = 200
 """Tiles of one sheet: more make a picture that few programs open."""
+
+LINES = 3
+"""Lines that the words below a tile's title may take."""
 
 _LINE, _FONT = 18, 13
 _GREY, _RED = (90, 90, 90), (190, 20, 10)
@@ -55,7 +59,7 @@ def tile(image: Pixels, labels: Pixels, *, title: str, text: str, fault: bool = 
 
 
 def sheet(tiles: Sequence[Tile], classes: ClassList) -> Pixels:
-    """The tiles in rows of four or more, and the colour key of all classes beneath: uint8 (h, w, 3)."""
+    """The tiles in rows of four or more, words below each, and the colour key of all classes: uint8 (h, w, 3)."""
     columns = min(len(tiles), max(4, round(len(tiles) ** 0.5)))
     rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
     drawn = pictures.below([_row(row, columns, classes) for row in rows])
@@ -93,28 +97,52 @@ def _shares(sizes: Mapping[str, int], count: int) -> dict[str, int]:
 
 def _row(tiles: Sequence[Tile], columns: int, classes: ClassList) -> Pixels:
     height = max(len(each.labels) for each in tiles)
-    cells = [_cell(each, height, classes) for each in tiles]
+    lines = max(len(wrapped(each.text)) for each in tiles)
+    cells = [_cell(each, height, lines, classes) for each in tiles]
     empty = np.full_like(cells[0], 255)
     return pictures.beside([*cells, *[empty] * (columns - len(cells))])
 
 
-def _cell(each: Tile, height: int, classes: ClassList) -> Pixels:
-    """A tile in the middle of its cell, with its words below."""
-    made = Image.new("RGB", (TILE, height + 2 * _LINE + 4), "white")
+def _cell(each: Tile, height: int, lines: int, classes: ClassList) -> Pixels:
+    """A tile in the middle of its cell, with its title and room for as many lines of words below."""
+    made = Image.new("RGB", (TILE, height + (1 + lines) * _LINE + 4), "white")
     blended = Image.fromarray(pictures.overlay(each.image, each.labels, classes))
     made.paste(blended, ((TILE - blended.width) // 2, (height - blended.height) // 2))
     draw = ImageDraw.Draw(made)
-    font = ImageFont.load_default(_FONT)
-    lines: tuple[tuple[str, Colour], ...] = ((each.title, (0, 0, 0)), (each.text, _RED if each.fault else _GREY))
-    for place, (words, colour) in enumerate(lines):
-        draw.text((2, height + 3 + place * _LINE), _fitting(words, font), fill=colour, font=font)
+    ink = _RED if each.fault else _GREY
+    told: list[tuple[str, Colour]] = [(_fitting(each.title), (0, 0, 0)), *((line, ink) for line in wrapped(each.text))]
+    for place, (words, colour) in enumerate(told):
+        draw.text((2, height + 3 + place * _LINE), words, fill=colour, font=_font())
     return np.asarray(made)
 
 
-def _fitting(words: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+def wrapped(words: str) -> list[str]:
+    """The words in lines that fit under a tile, `LINES` at most; what is left over is cut off."""
+    lines: list[str] = []
+    while len(lines) < LINES - 1 and not _fits(words):
+        end = _end(words, "")
+        gap = words.rfind(" ", 1, end + 1)
+        end = gap if gap > 0 else end  # a path may be longer than a line
+        lines.append(words[:end])
+        words = words[end:].lstrip(" ")
+    return [*lines, _fitting(words)]
+
+
+def _fitting(words: str) -> str:
     """As many of the words as fit under a tile."""
-    if font.getlength(words) <= TILE - 4:
-        return words
-    ends = range(len(words))
-    first_too_long = bisect_left(ends, True, key=lambda end: font.getlength(f"{words[:end]}...") > TILE - 4)
-    return f"{words[: first_too_long - 1]}..."
+    return words if _fits(words) else f"{words[: _end(words, '...')]}..."
+
+
+def _end(words: str, tail: str) -> int:
+    """How many characters fit under a tile, `tail` behind them; one at least."""
+    first_too_long = bisect_left(range(len(words)), True, key=lambda end: not _fits(words[:end] + tail))
+    return max(1, first_too_long - 1)
+
+
+def _fits(words: str) -> bool:
+    return _font().getlength(words) <= TILE - 4
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(_FONT)
