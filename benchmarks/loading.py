@@ -127,21 +127,27 @@ def rate(batches: Batches, seed: int) -> float:
     return images / (time.perf_counter() - started)
 
 
-def waiting(batches: Batches, seed: int, step: Callable[[Tensor, Tensor], float]) -> tuple[float, float]:
-    """Share of an epoch's time spent waiting for batches, and its images per second. The first batch is not counted:
-    nothing can be made ahead of it.
+def waiting(batches: Batches, seed: int, step: Callable[[Tensor, Tensor], float]) -> tuple[float, float, float]:
+    """Share of an epoch's time spent waiting for batches; the same without its first batch, ahead of which nothing can
+    be made; images per second.
     """
-    waited, images = 0.0, 0
+    waits, images = [], 0
     left: Iterator[Any] = iter(batches(seed))
-    step(*next(left))
     started = before = time.perf_counter()
-    for batch, labels in left:
-        waited += time.perf_counter() - before
+    first_done = started
+    while True:
+        try:
+            batch, labels = next(left)
+        except StopIteration:
+            break
+        waits.append(time.perf_counter() - before)
         step(batch, labels)
         images += len(batch)
         before = time.perf_counter()
-    waited += time.perf_counter() - before
-    return waited / (before - started), images / (time.perf_counter() - started)
+        if len(waits) == 1:
+            first_done = before
+    whole = before - started
+    return sum(waits) / whole, sum(waits[1:]) / (before - first_done), images / whole
 
 
 def trainer(depth_multiplier: float, height: int, width: int) -> Callable[[Tensor, Tensor], float]:
@@ -206,15 +212,15 @@ def compare(feeds: dict[str, Batches], asked: argparse.Namespace, title: str, si
     for batches in feeds.values():
         rate(batches, 0)  # workers start, caches fill
     rates: dict[str, list[float]] = {name: [] for name in feeds}
-    waits: dict[str, list[float]] = {name: [] for name in feeds}
+    waits: dict[str, list[tuple[float, float]]] = {name: [] for name in feeds}
     speeds: dict[str, list[float]] = {name: [] for name in feeds}
     step = trainer(asked.depth_multiplier, *size)
     for seed in range(asked.rounds):
         for name, batches in feeds.items():
             rates[name].append(rate(batches, seed))
         for name, batches in feeds.items():
-            share, speed = waiting(batches, seed, step)
-            waits[name].append(share)
+            share, later, speed = waiting(batches, seed, step)
+            waits[name].append((share, later))
             speeds[name].append(speed)
     base = "PNG, DataLoader, 2 workers"
     table(f"Images per second, loading alone, {title}", rates, base, lambda value: f"{value:,.0f}")
@@ -224,9 +230,10 @@ def compare(feeds: dict[str, Batches], asked: argparse.Namespace, title: str, si
         base,
         lambda v: f"{v:.1f}",
     )
-    print(f"\nShare of a training step spent waiting, {title}")
+    print(f"\nShare of training spent waiting for batches: of whole epochs, and after their first batch; {title}")
     for name, values in waits.items():
-        print(f"  {name:34} {100 * statistics.median(values):9.2f} %")
+        whole, later = (100 * statistics.median(part) for part in zip(*values, strict=True))
+        print(f"  {name:34} {whole:9.2f} % {later:9.2f} %")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ down, and a counter that is missing or fails is named.
 
 import importlib
 import importlib.util
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -152,3 +153,21 @@ def test_the_benchmarks_grid_is_counted_as_its_candidates_are(parts):
 def test_the_published_candidate_is_the_published_one(parts):
     total = count(parts.subjects.graph_of(parts.subjects.PUBLISHED)).total
     assert (total.macs, total.ops) == (569_664_000, 1_139_482_650)
+
+
+@pytest.mark.slow
+def test_the_loading_benchmark_runs_and_prints_what_it_promises():
+    words = ["--images", "20", "--size", "32x48", "--rounds", "1", "--depth-multiplier", "0.1"]
+    command = [sys.executable, str(FOLDER / "loading.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    for title in ("loading alone", "training (depth multiplier 0.1)", "spent waiting"):
+        for kind in ("without augmentation", "with augmentation"):
+            assert any(title in line and kind in line for line in done.stdout.splitlines()), (title, kind)
+    for name in (
+        "PNG, DataLoader, 0 workers",
+        "PNG, DataLoader, 2 workers",
+        "ours, in memory",
+        "ours, mapped from files",
+    ):
+        assert done.stdout.count(name) == 6
