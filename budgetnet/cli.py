@@ -261,7 +261,8 @@ def predict(
 
     Folders are read in natural order (frame2 before frame10), frames are prepared as in training, and what the network
     does not see of one stays dark, in masks 255. predictions.csv tells the share of each class frame by frame. A re-run
-    replaces. Example: budgetnet predict reports/urban/runs/0000 drive.mp4 --output drive --video mp4
+    replaces; of one that fails nothing is left. The output may be the folder that the frames lie in.
+    Example: budgetnet predict reports/urban/runs/0000 drive.mp4 --output drive --video mp4
     """
     from budgetnet import arguments
     from budgetnet.predicting import InterruptedPredictionError, Request, film_name, run_prediction
@@ -291,7 +292,11 @@ def evaluate(
     ],
     dataset: Annotated[
         str | None,
-        typer.Option(metavar="NAME[:ARGUMENT]", help="synthetic, camvid:PATH, ...", show_default="the run's own"),
+        typer.Option(
+            metavar="NAME[:ARGUMENT]",
+            help="synthetic, camvid:PATH, ...: what `budgetnet data list` names.",
+            show_default="the run's own",
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="Which of its splits: train, val, test.")] = "val",
     batch_size: Annotated[
@@ -315,7 +320,7 @@ def evaluate(
             "-o",
             metavar="FOLDER",
             help="Where the files go.",
-            show_default="RUN/evaluation-<split>; -<data set> behind it where it is not the run's own",
+            show_default="RUN/evaluation-<split>, for other data RUN/evaluation-<split>-<data set>",
         ),
     ] = None,
     no_files: Annotated[bool, typer.Option("--no-files", help="Print only, write no reports.")] = False,

@@ -20,7 +20,7 @@ from budgetnet.errors import BudgetnetError, printable, shorten
 from budgetnet.evaluation import report as evaluation_report
 from budgetnet.evaluation.pictures import Shown, confusion_png, examples_png
 from budgetnet.evaluation.record import Evaluation, Kinship
-from budgetnet.progress import bars
+from budgetnet.progress import Watch, bars
 from budgetnet.provenance import provenance
 from budgetnet.report import Report
 from budgetnet.training.finished import Finished, load
@@ -82,7 +82,7 @@ def run_evaluation(
         keep = Keep(limit=None if memory_limit is None else int(memory_limit * 1e9), folder=room / "data")
         with bars() as progress:
             data = _read(run, spec, split, keep, progress("reading"))
-            found = _evaluate(run, model, data, batch_size or run.batch_size, progress("evaluating"))
+            found = _evaluate(run, model, data, batch_size or run.batch_size, progress)
         made = evaluation_report.report(found, shown=images)
         drawn = _pictures(found, data, run.scaling, model, images) if write else {}
     target = output or default_folder(run, data.spec, split, data.split.digest)
@@ -99,13 +99,14 @@ def default_folder(run: Finished, spec: str, split: str, digest: str) -> Path:
 
 
 def _evaluate(
-    run: Finished, model: torch.nn.Module, data: _Data, batch_size: int, progress: Callable[[int, int], None]
+    run: Finished, model: torch.nn.Module, data: _Data, batch_size: int, begin: Callable[[str], Watch]
 ) -> Evaluation:
     """One pass that counts, then the time of single images."""
     samples = Samples.of(data.split)
-    total = len(samples)
+    total, watch = len(samples), begin("evaluating")
     with _enough_memory(batch_size):
-        counted = tally(model, samples, run.scaling, len(data.classes), batch_size, lambda done: progress(done, total))
+        counted = tally(model, samples, run.scaling, len(data.classes), batch_size, lambda done: watch(done, total))
+        begin("timing")
         time_per_image = timing(model, samples, run.scaling)
     return Evaluation(
         classes=data.classes,

@@ -26,7 +26,7 @@ from budgetnet.frames.painting import FrameResult, Painter
 from budgetnet.frames.pipeline import painted
 from budgetnet.frames.reading import frames, look
 from budgetnet.predict_report import Summary
-from budgetnet.progress import bars
+from budgetnet.progress import Watch, bars
 from budgetnet.provenance import provenance
 from budgetnet.report import Picture, Report
 
@@ -89,7 +89,8 @@ def _run(
     request: Request, found: Sequence[Source], asked: Fraction | None, output: OutputFolder, made: list[FrameResult]
 ) -> Summary:
     """Everything but the report. `made` grows with the frames."""
-    looks = _looks(found)
+    with bars() as begin:
+        looks = _looks(found, begin("looking"))
     from budgetnet.training.finished import load
     from budgetnet.training.inference import Network
     from budgetnet.training.machine import device
@@ -140,7 +141,7 @@ def _rate(request: Request) -> Fraction | None:
     return Fraction(request.fps).limit_denominator(1001)
 
 
-def _looks(found: Sequence[Source]) -> list[Look]:
+def _looks(found: Sequence[Source], watch: Watch) -> list[Look]:
     """What the files tell of themselves. Raises DataError with the faults of all of them that show at once."""
 
     def one(source: Source) -> Look | tuple[Fault, ...]:
@@ -149,7 +150,11 @@ def _looks(found: Sequence[Source]) -> list[Look]:
         except DataError as error:
             return error.faults
 
-    looked = list(in_order(one, found))
+    looked: list[Look | tuple[Fault, ...]] = []
+    with closing(in_order(one, found)) as each_in_turn:
+        for each in each_in_turn:
+            looked.append(each)
+            watch(len(looked), len(found))
     faults = list(chain.from_iterable(each for each in looked if not isinstance(each, Look)))
     if faults:
         raise DataError(faults)

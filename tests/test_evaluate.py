@@ -94,6 +94,12 @@ def test_the_screen_ends_with_the_verdict(shell, run):
     assert not (run / "evaluation-val").exists()
 
 
+def test_who_watches_sees_what_takes_time(shell, run, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    told = shell("evaluate", str(run), "--no-files").err
+    assert all(name in told for name in ("reading", "evaluating", "timing"))
+
+
 def test_files_hold_what_json_holds(shell, run, tmp_path):
     read = evaluated(shell, run, "-o", str(tmp_path / "out"))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES

@@ -189,6 +189,13 @@ def test_more_frames_than_a_batch(shell: Shell, run: Path):
         )
 
 
+def test_who_watches_sees_what_takes_time(shell: Shell, run: Path, monkeypatch: pytest.MonkeyPatch):
+    greys(shell.folder / "in")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    told = shell("predict", str(run), "in", "--output", "out").err
+    assert all(words in told for words in ("looking", "frames", "11/11"))
+
+
 def test_without_an_output_the_files_go_into_the_run(shell: Shell, run: Path):
     mine = shell.folder / "0000"
     shutil.copytree(run, mine)
