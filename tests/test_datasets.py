@@ -256,7 +256,8 @@ def test_no_folder_given():
 
 
 def test_a_missing_folder(tmp_path):
-    assert told(tmp_path / "no") == f"{Path('train')}: must be a folder that can be read: No such file or directory"
+    folder = tmp_path / "no"
+    assert told(folder) == f"{folder}: must be a folder that can be read: No such file or directory"
 
 
 def test_a_missing_label_folder(folder):

@@ -160,6 +160,29 @@ def test_images_may_be_grey_or_have_a_palette(spec):
     assert (image == image[..., :1]).all()
 
 
+# --- a wrong folder
+
+
+FOLDERS = (*layouts.LAYOUTS, "prepared")
+WRONG = [(name, other) for name in FOLDERS for other in ("nothing", "text", "pictures", *FOLDERS) if other != name]
+
+
+@pytest.mark.parametrize(("name", "other"), WRONG)
+def test_a_wrong_folder_is_told_at_once(name, other, tmp_path):
+    folder = tmp_path / "data"
+    (folder / "deep").mkdir(parents=True)
+    if other == "text":
+        (folder / "notes.txt").write_text("train\n")
+    elif other == "pictures":
+        Image.new("RGB", (9, 9)).save(folder / "deep" / "a.png")
+        Image.new("RGB", (9, 9)).save(folder / "deep" / "a.jpg")
+    elif other != "nothing":
+        layouts.make(other, folder)
+    with pytest.raises(BudgetnetError, match=r": must (hold|be a file that|be a folder that) ") as caught:
+        datasets.find(f"{name}:{folder}")
+    assert str(caught.value).startswith(str(folder)), caught.value
+
+
 # --- what does not: labels
 
 

@@ -52,12 +52,18 @@ def is_there(folder: Path) -> bool:
 
 def place(folder: Path, *choices: str, what: str) -> Path:
     """The first of `choices` that a folder holds. Raises BudgetnetError, saying that it must hold `what`, if none."""
-    found = [entry.name for entry in _entries(folder)]
+    refusal = holds_no(folder, what)  # raises where there is no such folder
     for choice in choices:
         if is_there(folder / choice):
             return folder / choice
+    raise refusal
+
+
+def holds_no(folder: Path, what: str) -> BudgetnetError:
+    """What to say of a folder that does not hold `what`. Raises BudgetnetError where it cannot be read."""
+    found = [entry.name for entry in _entries(folder)]
     shown = ", ".join(map(printable, found[:5])) + (", ..." if len(found) > 5 else "")
-    raise BudgetnetError(f"{at(folder)}: must hold {what}, but holds {shown or 'nothing'}")
+    return BudgetnetError(f"{at(folder)}: must hold {what}, but holds {shown or 'nothing'}")
 
 
 def folders(folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from budgetnet.datasets import SPLITS, Listing, Source
-from budgetnet.datasets._files import files_in, ids, is_there, labels_in, paired, root
+from budgetnet.datasets._files import files_in, holds_no, ids, is_there, labels_in, paired, root
 from budgetnet.datasets._splits import choice, divided
 
 SOURCE_CLASSES = {
@@ -33,7 +33,9 @@ def find(argument: str) -> Source:
     path, chosen = choice(argument, "camvid")
     folder = root(path, "camvid")
     there = [split for split in SPLITS if is_there(folder / split) or is_there(folder / f"{split}annot")]
-    own = {split: _split(folder, split) for split in there or ["train"]}
+    if not there:
+        raise holds_no(folder, "train and trainannot (and so for val and test)")
+    own = {split: _split(folder, split) for split in there}
     return Source(classes=SOURCE_CLASSES, splits=divided(own, chosen))
 
 

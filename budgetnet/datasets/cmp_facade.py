@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from budgetnet.datasets import Listing, Source
-from budgetnet.datasets._files import JPEG, PNG, files_in, ids, is_there, paired, root
+from budgetnet.datasets._files import JPEG, PNG, files_in, holds_no, ids, is_there, paired, root
 from budgetnet.datasets._splits import choice, divided
 
 SOURCE_CLASSES = {
@@ -36,6 +36,8 @@ def find(argument: str) -> Source:
     path, chosen = choice(argument, "cmp-facade")
     folder = root(path, "cmp-facade")
     own = {part: _pairs(folder / part) for part in _PARTS if is_there(folder / part)} or {"all": _pairs(folder)}
+    if "all" in own and not (own["all"].samples or own["all"].faults):
+        raise holds_no(folder, "base (and perhaps extended), or images (.jpg) and their labels (.png)")
     return Source(classes=SOURCE_CLASSES, splits=divided(own, chosen, default={"val": "0.2"}))
 
 
