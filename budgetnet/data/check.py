@@ -74,6 +74,16 @@ class Check:
         """How many images the looked-at splits list."""
         return sum(tally.images for tally in self.tallies)
 
+    @property
+    def shared_groups(self) -> dict[str, list[str]]:
+        """Groups (sequences, cities) of which several looked-at splits have images -> those splits."""
+        splits: dict[str, dict[str, None]] = {}
+        for tally in self.tallies:
+            for sample in self.source.splits[tally.split].samples:
+                if sample.group:
+                    splits.setdefault(sample.group, {}).setdefault(tally.split)
+        return {group: list(several) for group, several in splits.items() if len(several) > 1}
+
 
 def check(
     spec: str,
@@ -106,7 +116,7 @@ def check(
     faults += [(each.split, each.sample, fault) for each, fault in (*same_images(seen), *same_labels(seen))]
     odd = [*notes.of_names(source, wanted), *notes.of_images(seen, {fault.where for _, _, fault in faults})]
     for tally in tallies.values():
-        odd += notes.of_sizes(tally.split, tally.sizes)
+        odd += notes.of_sizes(tally.split, tally.sizes, [each for each in seen if each.split == tally.split])
         if tally.read:
             odd += notes.of_classes(tally.split, notes.classes_without(tally.pixels, source, chosen, void))
     return Check(

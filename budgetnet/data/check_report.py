@@ -6,7 +6,7 @@ from typing import Any
 from budgetnet import units
 from budgetnet.classes import IGNORE
 from budgetnet.data.check import Check, Finding, Tally
-from budgetnet.errors import printable
+from budgetnet.errors import first_of, printable
 from budgetnet.pictures import IGNORED
 from budgetnet.report import Block, Column, Picture, Report, Row, Table, Text
 from budgetnet.units import counted
@@ -16,6 +16,9 @@ SHEET = "contact-sheet.png"
 
 FACTS = ("Settings", "Made by")
 """Titles of the last blocks: where the figures come from."""
+
+_GROUPS = 5
+"""Groups in several splits that are named; the JSON has all."""
 
 MOST_SHOWN = 200
 """Rows of problems and of notes that people are shown; the CSV files and the JSON hold all."""
@@ -35,7 +38,9 @@ def report(
     problems, notes = _findings(found.problems, "problem"), _findings(found.notes, "note")
     splits, classes = _split_table(found), _class_table(found)
     tables = [problems, notes, splits, classes, *_reduced_tables(found)]
-    blocks: list[Block] = [Text(text=verdict(found)), splits, classes, *tables[4:]]
+    shared = found.shared_groups
+    told = [Text(text=_shared(shared))] if shared else []
+    blocks: list[Block] = [Text(text=verdict(found)), splits, *told, classes, *tables[4:]]
     for table in (problems, notes):
         if table.rows:
             blocks.append(_first(table, most))
@@ -49,6 +54,7 @@ def report(
         "clean": not found.problems,
         "problems": list(problems.rows),
         "notes": list(notes.rows),
+        "shared_groups": [{"group": group, "splits": splits} for group, splits in shared.items()],
         "splits": [_split_record(tally) for tally in found.tallies],
         "classes": list(classes.rows),
         "reduced": [dict(row) for table in tables[4:] for row in table.rows],
@@ -68,6 +74,13 @@ def verdict(found: Check) -> str:
     files = len({finding.file for finding in found.problems})
     problems = f"{len(found.problems):,} {'problem' if len(found.problems) == 1 else 'problems'}"
     return f"{said}, {problems} in {files:,} {'file' if files == 1 else 'files'}{notes}."
+
+
+def _shared(groups: Mapping[str, Sequence[str]]) -> str:
+    """No fault and no note: it may be meant so, as the published splits of CamVid are."""
+    told = first_of([f"{printable(group)} ({', '.join(splits)})" for group, splits in groups.items()], _GROUPS)
+    rule = "neighbouring frames are near copies, and splits drawn with by=group keep them apart"
+    return f"Groups (sequences, cities) in more than one split: {told}; {rule}."
 
 
 def _findings(findings: Sequence[Finding], kind: str) -> Table:

@@ -42,7 +42,7 @@ class Sight:
     of its rows that are of one colour each. `void` is the share of the labels' pixels that count for nothing. `corners`
     counts where the outlines in the labels bend: few in labels that two images may share by chance. `fit` is how much
     stronger edges of the image are at the classes' borders than a little beside them; None where borders are too few to
-    tell.
+    tell. `orientation` is that of EXIF, 1 where the image is to be seen as it is stored.
     """
 
     height: int
@@ -56,6 +56,7 @@ class Sight:
     void: float
     corners: int
     fit: float | None
+    orientation: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +109,7 @@ def look(sample: Sample, source_classes: Mapping[int, str], void: frozenset[int]
         void=float(pixels[sorted(void)].sum() / max(1, labels.size)),
         corners=_corners(labels),
         fit=fit(np.asarray(grey), labels),
+        orientation=intact.orientation(Path(sample.files[0])) if sample.files else 1,
     )
     return Looked(sample=sample, faults=tuple(faults), sight=sight, pixels=pixels)
 

@@ -1,6 +1,7 @@
 """What is odd about a data set and may yet be meant so: worth a look, no fault."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -12,7 +13,7 @@ from budgetnet.classmaps import ClassMap
 from budgetnet.data.twins import Seen, near_images
 from budgetnet.datasets import Fault, Sample, Source
 from budgetnet.errors import first_of, printable
-from budgetnet.units import percent
+from budgetnet.units import counted, percent
 
 Said = tuple[str, Sample | None, Fault]
 """Of which split and sample (none: of the whole split) what is said."""
@@ -28,6 +29,8 @@ LEAST_FLAT = 0.05
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _SHOWN = 5
+_FEW = 3
+"""Images of unusual sizes that are named."""
 
 
 def of_names(source: Source, splits: Sequence[str]) -> Iterator[Said]:
@@ -44,6 +47,9 @@ def of_names(source: Source, splits: Sequence[str]) -> Iterator[Said]:
         yield both, None, Fault(where="", what=f"these splits have names in common: {_some(names)}")
     for folder, names in _left_over(source).items():
         yield "", None, Fault(where=printable(folder), what=f"pictures in it that no split has: {_some(names)}")
+    for folder, names in _folders_left_over(source).items():
+        what = f"folders in it with pictures that no split has: {_some(names)}"
+        yield "", None, Fault(where=printable(folder), what=what)
 
 
 def of_images(seen: Sequence[Seen], faulty: Container[str]) -> Iterator[Said]:
@@ -53,6 +59,7 @@ def of_images(seen: Sequence[Seen], faulty: Container[str]) -> Iterator[Said]:
         yield each.split, each.sample, Fault(where=each.sample.image, what=what)
     yield from _misfits(seen)
     yield from _mostly_void(seen)
+    yield from _turned(seen)
     yield from (said for said in _pale(seen) if said[2].where not in faulty)
 
 
@@ -77,6 +84,14 @@ def _mostly_void(seen: Sequence[Seen]) -> Iterator[Said]:
             yield each.split, each.sample, Fault(where=each.sample.labels, what=what)
 
 
+def _turned(seen: Sequence[Seen]) -> Iterator[Said]:
+    """Images that viewers turn or mirror: labels drawn in one of these do not fit what a network gets."""
+    for each in seen:
+        if each.sight.orientation != 1:
+            what = f"its EXIF orientation is {each.sight.orientation}, not 1: it is read as it is stored, not turned"
+            yield each.split, each.sample, Fault(where=each.sample.image, what=what)
+
+
 def _pale(seen: Sequence[Seen]) -> Iterator[Said]:
     """Images in grey where most are in colour, and those with a part that shows nothing."""
     grey = sum(not each.sight.has_colour for each in seen)
@@ -90,12 +105,19 @@ def _pale(seen: Sequence[Seen]) -> Iterator[Said]:
             yield each.split, each.sample, Fault(where=where, what=what)
 
 
-def of_sizes(split: str, sizes: Mapping[tuple[int, int], int]) -> Iterator[Said]:
-    """Images of several sizes."""
-    if len(sizes) > 1:
-        often = sorted(sizes, key=lambda size: (-sizes[size], size))
-        told = _some([f"{height} x {width} ({sizes[height, width]:,})" for height, width in often])
-        yield split, None, Fault(where="", what=f"images have {len(sizes):,} sizes: {told}")
+def of_sizes(split: str, sizes: Mapping[tuple[int, int], int], seen: Sequence[Seen]) -> Iterator[Said]:
+    """Images of several sizes. Those `seen` in the split that have not the usual one are named where they are few."""
+    if len(sizes) < 2:
+        return
+    often = sorted(sizes, key=lambda size: (-sizes[size], size))
+    told = [f"{height} x {width} ({sizes[height, width]:,})" for height, width in often]
+    if sum(sizes.values()) - sizes[often[0]] <= _FEW < sizes[often[0]]:
+        files: dict[tuple[int, int], list[str]] = {}
+        for each in seen:
+            files.setdefault((each.sight.height, each.sight.width), []).append(each.sample.image)
+        rare = [f"{words[:-1]}: {', '.join(files[size])})" for words, size in zip(told, often, strict=True)]
+        told = [*told[:1], *rare[1:]]
+    yield split, None, Fault(where="", what=f"images have {len(sizes):,} sizes: {_some(told)}")
 
 
 def of_classes(split: str, missing: Sequence[str]) -> Iterator[Said]:
@@ -131,12 +153,31 @@ def _left_over(source: Source) -> dict[str, list[str]]:
     return found
 
 
-def _pictures(folder: Path) -> Iterable[Path]:
+def _folders_left_over(source: Source) -> dict[str, list[str]]:
+    """Folder of images -> names of the folders in it of which no split has a file, and how many pictures they hold."""
+    samples = [sample for listing in source.splits.values() for sample in listing.samples]
+    known = {Path(name).parent for sample in samples for name in sample.files}
+    above = {parent for folder in known for parent in (folder, *folder.parents)}
+    found: dict[str, list[str]] = {}
+    for folder in dict.fromkeys(Path(sample.files[0]).parent for sample in samples if sample.files):
+        for path in _there(folder):
+            if path not in above and path.is_dir():
+                count = sum(len(_pictures(Path(below))) for below, _, _ in os.walk(path))
+                if count:
+                    told = f"{printable(path.name)} ({counted(count, 'picture', 'pictures')})"
+                    found.setdefault(str(folder), []).append(told)
+    return found
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [path for path in _there(folder) if path.suffix.lower() in _PICTURES]
+
+
+def _there(folder: Path) -> list[Path]:
     try:
-        there = sorted(folder.iterdir())
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError:  # gone since its files were read
         return []
-    return [path for path in there if path.suffix.lower() in _PICTURES and not path.name.startswith(".")]
 
 
 def _some(names: Sequence[str]) -> str:
