@@ -1,6 +1,7 @@
 """Writing files: all of a file or nothing of it, and only inside the folder that was asked for."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -10,6 +11,11 @@ from budgetnet.errors import BudgetnetError, printable
 
 PART = ".part"
 """How names of files end that are still being written."""
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether this is the name of a file that was being written, by whatever process."""
+    return re.fullmatch(rf"\..+\.\d+{re.escape(PART)}", name) is not None
 
 
 def make_folder(folder: Path) -> Path:

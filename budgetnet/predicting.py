@@ -3,7 +3,7 @@ overlays, film and report written.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,7 +21,7 @@ from budgetnet.frames import Look, Source, gif
 from budgetnet.frames.film import FILMS, film
 from budgetnet.frames.film import require as require_film
 from budgetnet.frames.folder import MASKS, OVERLAYS, OutputFolder, earlier_pictures
-from budgetnet.frames.listing import sources
+from budgetnet.frames.listing import left_out, sources
 from budgetnet.frames.painting import FrameResult, Painter
 from budgetnet.frames.pipeline import painted
 from budgetnet.frames.reading import frames, look
@@ -74,6 +74,7 @@ def run_prediction(request: Request, screen: Console) -> Summary:
         asked = _rate(request)
         found = sources(request.inputs, leave_out=[request.folder, *earlier_pictures(request.folder)])
         output = OutputFolder(request.folder, request.film, [source.path for source in found])
+        _tell_left_out(left_out(request.inputs, [request.folder, *earlier_pictures(request.folder)]))
         with output.whole():
             summary = _run(request, found, asked, output, made)
             report = predict_report.report(summary)
@@ -124,6 +125,13 @@ def _run(
         settings=_settings(request, rate),
         made_by={**provenance(), "device": str(device())},
     )
+
+
+def _tell_left_out(counts: Mapping[str, int]) -> None:
+    """Says that a folder holds pictures that nobody will see predicted."""
+    if counts:
+        told = ", ".join(f"{count:,} {ending}" for ending, count in counts.items())
+        Console(stderr=True).print(f"Left out, as they are not PNG, JPEG or GIF: {told}", highlight=False, markup=False)
 
 
 def _rate(request: Request) -> Fraction | None:

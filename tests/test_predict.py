@@ -306,6 +306,28 @@ def test_a_re_run_replaces_and_does_not_read_its_own_files(shell: Shell, run: Pa
     assert len(rows(shell.folder / "out")) == 3
 
 
+def test_what_was_under_way_when_it_was_killed_goes_with_the_next_run(shell: Shell, run: Path):
+    greys(shell.folder, range(2))
+    words = ("predict", str(run), ".", "--output", "out", "--video", "gif")
+    assert shell(*words).code == 0
+    first = set(shell.files())
+    for name in (".predictions.gif.123.part", "masks/.f0.png.77.part", "overlays/.f1.jpg.9.part"):
+        (shell.folder / "out" / name).write_bytes(b"half")
+    (shell.folder / "out" / ".mine.part").write_bytes(b"whole")
+    assert shell(*words).code == 0
+    assert set(shell.files()) == first | {"out/.mine.part"}
+
+
+def test_pictures_of_other_kinds_are_named_not_passed_over(shell: Shell, run: Path):
+    greys(shell.folder / "in", range(2))
+    for name in ("a.webp", "b.tif", "c.TIF", "d.txt", "deep/e.bmp"):
+        (shell.folder / "in" / name).parent.mkdir(exist_ok=True)
+        (shell.folder / "in" / name).write_bytes(b"?")
+    done = shell("predict", str(run), "in", "--output", "out")
+    assert done.code == 0
+    assert "Left out, as they are not PNG, JPEG or GIF: 1 .bmp, 2 .tif, 1 .webp" in done.err
+
+
 @pytest.mark.parametrize("words", [(".", "--output", "."), ("../frames", "--output", str(Path("in", "..")))])
 def test_frames_may_lie_where_their_predictions_go(words, shell: Shell, run: Path, monkeypatch: pytest.MonkeyPatch):
     place = shell.folder / "frames"

@@ -56,6 +56,7 @@ class OutputFolder:
             for name in (*REPORTS, RECORD, self._old_film):
                 if name:
                     files.remove(self.folder / name)
+            self._remove_unfinished()
         self._written = [self.folder / name for name in (*REPORTS, RECORD, self._film) if name]
         mark = json.dumps({"complete": False, "film": self._film})
         files.write(self.folder / RECORD, f"{mark}\n".encode())
@@ -92,6 +93,12 @@ class OutputFolder:
         self._written.append(path)
         files.make_folder(path.parent)
         return files.write(path, content)
+
+    def _remove_unfinished(self) -> None:
+        """What an earlier prediction had under way when it was killed."""
+        places = self.folder.iterdir(), *((self.folder / kind).rglob(".*") for kind in _ENDINGS)
+        for path in [path for found in places for path in found if files.is_unfinished(path.name)]:
+            files.remove(path)
 
     def _take_away(self, paths: Iterable[Path]) -> None:
         """Removes files, and the folders that are empty then, as far as that can be done."""

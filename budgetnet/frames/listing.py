@@ -12,6 +12,8 @@ from budgetnet.frames.naming import Key, Names, natural, tails
 
 RULE = "must be a PNG, JPEG or GIF image, a video (.mp4, .mkv, .avi, .mov, ...) or a folder of them"
 
+_OTHER_PICTURES = (".avif", ".bmp", ".exr", ".heic", ".jp2", ".pgm", ".ppm", ".raw", ".tif", ".tiff", ".webp")
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,20 @@ def sources(inputs: Sequence[Path], leave_out: Collection[Path] = ()) -> list[So
                 raise BudgetnetError(f"{_at(path)}: {RULE}, but its name ends in {_ending(path)}")
             found.append(_Found(path=path, folder=end[:-1], kind=kind))
     return _named(found)
+
+
+def left_out(inputs: Iterable[Path], passed: Collection[Path] = ()) -> dict[str, int]:
+    """Pictures in folders that `sources` passes over, since they are of a kind that is not read: ending -> how many."""
+    skipped = {path.resolve() for path in passed}
+    counts: dict[str, int] = {}
+    for folder in (path for path in inputs if path.is_dir()):
+        for place, folders, names in os.walk(folder):
+            here = Path(place).resolve()
+            folders[:] = [name for name in folders if not name.startswith(".") and here / name not in skipped]
+            for ending in (Path(name).suffix.lower() for name in names if not name.startswith(".")):
+                if ending in _OTHER_PICTURES:
+                    counts[ending] = counts.get(ending, 0) + 1
+    return dict(sorted(counts.items()))
 
 
 def kind_of(path: Path) -> Kind | None:
