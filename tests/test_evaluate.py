@@ -350,7 +350,7 @@ def test_the_runs_own_data_that_are_gone_are_told_with_the_way_out(shell, data, 
     run = trained(tmp_path / "run", f"camvid:{folder}", classes="lab7")
     shutil.rmtree(folder)
     told = shell.refused("evaluate", str(run))
-    assert told.startswith(f"Error: {folder}/train: must be a folder that can be read: No such file or directory")
+    assert told.startswith(f"Error: {folder}: must be a folder that can be read: No such file or directory")
     assert told.endswith(f"the run was trained on camvid:{folder}; --dataset names other data")
 
 
