@@ -309,7 +309,7 @@ def test_files_that_may_not_be_read(small, monkeypatch):
             raise PermissionError(13, "Permission denied", str(path))
         return real(path, *rest, **more)
 
-    monkeypatch.setattr(imageimage_files.Image, "open", refuse)
+    monkeypatch.setattr(image_files.Image, "open", refuse)
     words = "must be a whole PNG or JPEG that can be read: Permission denied"
     assert told(checked(small).problems) == {str(pair.image): [words]}
 
