@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, final
 
+from budgetnet.errors import printable
+
 Row: TypeAlias = Mapping[str, Any]
 
 Formula: TypeAlias = str | Callable[[Row], str]
@@ -132,3 +134,10 @@ class Report:
     tables: Sequence[Table]
     record: Mapping[str, Any]
     inputs: Sequence[Input] = ()
+
+
+def facts(title: str, named: Mapping[str, Any]) -> Table:
+    """Settings, origins and the like: what and value, as they are."""
+    rows = [{"name": printable(str(name)), "value": printable(str(value))} for name, value in named.items()]
+    columns = [Column(key="name", heading="what", right=False), Column(key="value", heading="value", right=False)]
+    return Table(key="facts", title=title, columns=columns, rows=rows)

@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from budgetnet import datasets
+from budgetnet.classes import ClassList
+from budgetnet.data import reading
 from budgetnet.datasets import bdd100k, camvid, camvid32, cityscapes, cmp_facade, kitti_road
 
 HEIGHT, WIDTH = 36, 48
@@ -29,6 +32,11 @@ def make(name: str, folder: Path, **options: int) -> str:
             name  # a new one that needs no files; one that does gets a function here, and its bad files are tested too
         )
     return LAYOUTS[name](folder, **options)
+
+
+def class_list(spec: str, classes: reading.Classes) -> ClassList:
+    """The list of classes that a count, a name or names choose for a data set."""
+    return reading.class_map(spec, datasets.find(spec), classes).classes
 
 
 def scenes(ids: Mapping[int, str], seed: int, height: int, width: int) -> Draw:

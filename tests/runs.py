@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from budgetnet.data import reading
+from budgetnet.data import keeping
 from budgetnet.datasets import synthetic
 from budgetnet.networks import Candidate
 from budgetnet.results import Run
@@ -24,7 +24,7 @@ def trained(
     folder: Path, spec: str, *, classes: int | str = 7, height: int = 64, width: int = 96, epochs: int = 1
 ) -> Path:
     """The folder of a finished run on a data set."""
-    data = reading.load(spec, classes=classes, height=height, width=width)
+    data = keeping.load(spec, classes=classes, height=height, width=width)
     scenario = Scenario(
         name="test",
         cameras=1,

@@ -8,7 +8,7 @@ import pytest
 
 from budgetnet import classmaps, datasets
 from budgetnet.classes import IGNORE, ClassList
-from budgetnet.data import reading
+from budgetnet.data import keeping
 from budgetnet.datasets import camvid32
 from budgetnet.errors import BudgetnetError, FileError
 from budgetnet.plugins import data_files, load_module, module_names
@@ -316,28 +316,28 @@ def camvid(tmp_path: Path) -> str:
 def test_a_map_of_ones_own_is_chosen_by_its_name(camvid, tmp_path):
     spec = f"{camvid},map={tmp_path / 'mine.yaml'}"
     assert [found.classes.name for found in datasets.find(spec).class_maps] == ["mine", "camvid-11", "lab7", "road2"]
-    found = reading.load(spec, classes="mine", height=36, width=48)
+    found = keeping.load(spec, classes="mine", height=36, width=48)
     ids = np.stack([sample.read(0, 0)[1] for sample in datasets.find(camvid).splits["train"].samples])
     np.testing.assert_array_equal(found.train.labels, np.where(ids == 11, IGNORE, ~np.isin(ids, (3, 4))))
-    assert reading.class_list(spec, ["flat", "rest"]).name == "mine"
+    assert layouts.class_list(spec, ["flat", "rest"]).name == "mine"
 
 
 def test_a_map_of_ones_own_goes_before_others_that_fit_as_well(camvid, tmp_path):
     path = tmp_path / "mine.yaml"
     spec = f"{camvid},map={path},val=0.5"
-    assert reading.class_list(spec, 2).name == "mine"
-    assert reading.class_list(spec, "road2").names == ("road", "not road")
+    assert layouts.class_list(spec, 2).name == "mine"
+    assert layouts.class_list(spec, "road2").names == ("road", "not road")
     path.write_text(OWN.replace("mine", "road2") + ALL, encoding="utf-8")
-    assert reading.class_list(spec, "road2").names == ("flat", "rest")
+    assert layouts.class_list(spec, "road2").names == ("flat", "rest")
     path.write_text((OWN + ALL).replace("flat", "road").replace("rest", "not road"), encoding="utf-8")
-    assert reading.class_list(spec, ["road", "not road"]).name == "mine"
+    assert layouts.class_list(spec, ["road", "not road"]).name == "mine"
 
 
 def test_two_maps_of_ones_own_that_fit_are_one_too_many(camvid, tmp_path):
     (tmp_path / "other.yaml").write_text((OWN + ALL).replace("mine", "other"), encoding="utf-8")
     message = "classes must fit one class map only, give its name instead, but got 2; camvid offers mine: .*; other: "
     with pytest.raises(BudgetnetError, match=message):
-        reading.class_list(f"{camvid},map={tmp_path / 'mine.yaml'},map={tmp_path / 'other.yaml'}", 2)
+        layouts.class_list(f"{camvid},map={tmp_path / 'mine.yaml'},map={tmp_path / 'other.yaml'}", 2)
 
 
 def test_several_maps_and_drawn_data(camvid, tmp_path):

@@ -368,6 +368,17 @@ def test_drawn_data_are_checked_too(monkeypatch):
     assert any("labels must be ids of the source" in what for what in found["labels of synthetic image 0 of train"])
 
 
+def test_a_prepared_array_that_was_changed_is_found(tmp_path):
+    spec = layouts.make("prepared", tmp_path / "data")
+    path = next((tmp_path / "data").rglob("val-images.npy"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    (finding,) = check(spec, datasets.find(spec)).problems
+    assert (finding.file, finding.split) == ("split val", "val")
+    assert finding.what == "arrays must be as `data prepare` made them, but were changed since"
+
+
 @pytest.mark.parametrize("name", datasets.names())
 def test_every_data_set_is_checked(name, tmp_path):
     spec = layouts.make(name, tmp_path / "data")

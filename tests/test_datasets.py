@@ -22,8 +22,9 @@ from PIL import Image
 from budgetnet import datasets, image_files
 from budgetnet.classes import IGNORE
 from budgetnet.classmaps import for_source
-from budgetnet.data import reading
+from budgetnet.data import keeping, reading
 from budgetnet.data.form import Form
+from budgetnet.data.keeping import Keep
 from budgetnet.datasets import Listing, Source, _files, camvid, synthetic
 from budgetnet.errors import BudgetnetError
 from budgetnet.plugins import load_module
@@ -48,7 +49,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def load(folder: Path, classes=7, **size: int) -> reading.Dataset:
-    return reading.load(f"camvid:{folder}", classes=classes, **(SIZE | size))
+    return keeping.load(f"camvid:{folder}", classes=classes, **(SIZE | size))
 
 
 # --- every data set
@@ -66,9 +67,9 @@ def test_every_data_set_keeps_the_contract(name, tmp_path):
     assert {"train", "val"} <= set(source.splits)
     for class_map in source.class_maps:
         progress = Mock()
-        found = reading.load(spec, classes=class_map.classes.name, **SIZE, progress=progress)
+        found = keeping.load(spec, classes=class_map.classes.name, **SIZE, progress=progress)
         assert found.source == spec
-        assert found.classes == class_map.classes == reading.class_list(spec, class_map.classes.names)
+        assert found.classes == class_map.classes == layouts.class_list(spec, class_map.classes.names)
         total = len(found.train) + len(found.val)
         assert progress.call_args_list == [call(done, total) for done in range(1, total + 1)]
         for split in (found.train, found.val):
@@ -78,7 +79,7 @@ def test_every_data_set_keeps_the_contract(name, tmp_path):
             assert (split.labels.shape, split.labels.dtype) == ((count, 32, 48), np.uint8)
             assert split.images.flags.writeable or source.arrays, "torch takes writable arrays only"
             assert set(np.unique(split.labels)) <= {*found.classes.scored, IGNORE}
-        again = reading.load(spec, classes=class_map.classes.name, **SIZE)
+        again = keeping.load(spec, classes=class_map.classes.name, **SIZE)
         assert again.fingerprint == found.fingerprint
         assert len(found.fingerprint) == 16
 
@@ -107,7 +108,8 @@ def test_threads_read_what_one_after_the_other_reads(name, tmp_path):
 
 def test_looking_at_class_lists_imports_nothing_heavy():
     code = (
-        "import sys; from budgetnet.data import reading; reading.class_list('synthetic', 7); "
+        "import sys; from budgetnet import datasets; from budgetnet.data import check, keeping; "
+        "datasets.find('synthetic'); "
         "print([name for name in ('torch', 'pandas', 'optuna') if name in sys.modules])"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -144,7 +146,7 @@ def test_a_count_that_fits_two_maps_is_an_error(folder, monkeypatch):
 @pytest.mark.parametrize("spec", ["cam", "", ":x", "camvid2:x", "_paint"])
 def test_an_unknown_data_set_is_an_error(spec):
     with pytest.raises(BudgetnetError, match=r"^data set must be one of the known ones, but got "):
-        reading.load(spec, classes=7, **SIZE)
+        keeping.load(spec, classes=7, **SIZE)
 
 
 @pytest.mark.parametrize("size", [{"height": 31}, {"width": 0}, {"width": -480}, {"height": 16385}])
@@ -161,7 +163,7 @@ def test_what_does_not_fit_in_memory_is_an_error(monkeypatch):
     monkeypatch.setattr(reading.np, "empty", refuse)
     message = r"^a split must fit in memory, but 256 images of 16384 x 16384 need 274\.9 GB$"
     with pytest.raises(BudgetnetError, match=message):
-        reading.load("synthetic", classes=7, height=16384, width=16384)
+        keeping.load("synthetic", classes=7, height=16384, width=16384, keep=Keep(limit=10**12))
 
 
 def test_the_fingerprint_follows_images_labels_and_classes(folder):
@@ -252,7 +254,7 @@ def told(folder: Path) -> str:
 
 def test_no_folder_given():
     with pytest.raises(BudgetnetError, match=r"^camvid must be given its folder, as in camvid:FOLDER, but got none$"):
-        reading.load("camvid", classes=7, **SIZE)
+        keeping.load("camvid", classes=7, **SIZE)
 
 
 def test_a_missing_folder(tmp_path):
@@ -393,12 +395,12 @@ def test_ids_are_checked_for_every_data_set(monkeypatch):
         BudgetnetError,
         match=r"^labels of synthetic image 0 of train: labels must be ids of the source, but got 200 in 1,536 of",
     ):
-        reading.load("synthetic", classes=7, **SIZE)
+        keeping.load("synthetic", classes=7, **SIZE)
 
 
 @pytest.mark.skipif("BUDGETNET_CAMVID" not in os.environ, reason="BUDGETNET_CAMVID names no folder with CamVid")
 def test_the_real_one():
-    found = reading.load(f"camvid:{os.environ['BUDGETNET_CAMVID']}", classes="camvid-11", height=360, width=480)
+    found = keeping.load(f"camvid:{os.environ['BUDGETNET_CAMVID']}", classes="camvid-11", height=360, width=480)
     assert (len(found.train), len(found.val)) == (367, 101)
     counts = np.bincount(found.train.labels.ravel(), minlength=256)
     shares = 100 * counts[[*range(11), IGNORE]] / counts.sum()
@@ -410,4 +412,4 @@ def test_a_data_set_without_images_is_an_error(monkeypatch):
     empty = Source(classes=synthetic.SOURCE_CLASSES, splits={split: Listing(samples=()) for split in ("train", "val")})
     monkeypatch.setattr(synthetic, "find", lambda argument: empty)
     with pytest.raises(BudgetnetError, match="synthetic: split train must hold one image or more, but got none"):
-        reading.load("synthetic", classes=7, height=64, width=64)
+        keeping.load("synthetic", classes=7, height=64, width=64)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from budgetnet import datasets
 from budgetnet.classes import IGNORE
 from budgetnet.cli import app
-from budgetnet.data import reading
+from budgetnet.data import keeping
 from budgetnet.errors import BudgetnetError
 from budgetnet.plan import plan
 from budgetnet.scenario import load
@@ -93,7 +93,7 @@ def test_the_folder_of_the_docs_reads(tmp_path):
     for index, name in enumerate(("a", "night/b")):
         Image.fromarray(np.full((32, 32, 3), 50, np.uint8)).save(tmp_path / "images" / f"{name}.png")
         Image.fromarray(np.full((32, 32), index, np.uint8)).save(tmp_path / "masks" / f"{name}.png")
-    read = reading.load(f"folder:{tmp_path},val=0.5", classes=["road", "kerb", "other"], height=32, width=32)
+    read = keeping.load(f"folder:{tmp_path},val=0.5", classes=["road", "kerb", "other"], height=32, width=32)
     assert (len(read.train), len(read.val)) == (1, 1)
     assert {value for part in (read.train, read.val) for value in np.unique(part.labels)} == {0, IGNORE}
 
@@ -101,7 +101,7 @@ def test_the_folder_of_the_docs_reads(tmp_path):
 def test_the_class_map_of_the_docs_reduces(tmp_path):
     (tmp_path / "drivable.yaml").write_text(re.findall(r"```yaml\n(.*?)```", DATA, re.DOTALL)[1])
     layouts.make("kitti-road", tmp_path / "kitti")
-    named = reading.class_list(f"kitti-road:{tmp_path / 'kitti'},map={tmp_path / 'drivable.yaml'}", "drivable")
+    named = layouts.class_list(f"kitti-road:{tmp_path / 'kitti'},map={tmp_path / 'drivable.yaml'}", "drivable")
     assert named.names == ("drivable", "not drivable")
 
 

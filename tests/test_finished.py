@@ -11,7 +11,7 @@ import torch
 from runs import SMALL, set_weights, trained
 from safetensors.torch import load_file
 
-from budgetnet.data import reading
+from budgetnet.data import keeping
 from budgetnet.errors import BudgetnetError
 from budgetnet.training import loop, metrics
 from budgetnet.training.finished import load
@@ -52,7 +52,7 @@ def refusal(run: Path, file: str) -> str:
 
 def test_what_was_trained_is_what_is_read(run):
     found = load(run)
-    data = reading.load("synthetic:train=6,val=3", classes=7, height=64, width=96)
+    data = keeping.load("synthetic:train=6,val=3", classes=7, height=64, width=96)
     assert (found.candidate, found.classes) == (SMALL, data.classes)
     assert (found.height, found.width, found.batch_size) == (64, 96, 4)
     assert (found.source, found.dataset) == ("synthetic:train=6,val=3", data.fingerprint)

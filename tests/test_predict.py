@@ -23,7 +23,7 @@ from shell import Shell
 
 from budgetnet import cli, predicting
 from budgetnet.classes import IGNORE
-from budgetnet.data import reading
+from budgetnet.data import keeping
 from budgetnet.errors import BudgetnetError
 from budgetnet.frames import film, gif, video
 from budgetnet.frames.painting import Painter
@@ -45,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     size = InputSize(height=HEIGHT, width=WIDTH)
     training = Training(epochs=1, batch_size=4)
     scenario = Scenario(name="t", cameras=1, fps=10, budget_gops=10, classes=7, input=size, training=training)
-    dataset = reading.load("synthetic:train=4,val=2", classes=7, height=HEIGHT, width=WIDTH)
+    dataset = keeping.load("synthetic:train=4,val=2", classes=7, height=HEIGHT, width=WIDTH)
     evaluator(scenario, dataset, {"dataset": "synthetic"})(SMALL, Run(number=0, folder=folder))
     weights = load_file(folder / "weights.safetensors")
     (name,) = [name for name in weights if "conv2_classification" in name and weights[name].ndim == 4]

@@ -53,8 +53,8 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_a_prepared_folder_reads_as_its_source_does(classes, camvid, tmp_path):
     folder = tmp_path / "out"
     manifest = prepare.prepare(order_of(f"camvid:{camvid}", classes), folder, made_by={"commit": "abc"})
-    read = reading.load(f"camvid:{camvid}", classes=classes, **SIZE)
-    mapped = reading.load(f"prepared:{folder}", classes=len(read.classes), **SIZE)
+    read = keeping.load(f"camvid:{camvid}", classes=classes, **SIZE)
+    mapped = keeping.load(f"prepared:{folder}", classes=len(read.classes), **SIZE)
     assert mapped.fingerprint == read.fingerprint
     assert mapped.classes == read.classes
     for one, other in ((mapped.train, read.train), (mapped.val, read.val)):
@@ -90,18 +90,18 @@ def test_the_manifest_tells_counts_hashes_shares_and_origin(camvid, tmp_path):
 
 def test_a_prepared_folder_may_be_cut_and_prepared_again(camvid, tmp_path):
     prepare.prepare(order_of(f"camvid:{camvid}", height=36), tmp_path / "large", made_by={})
-    again = reading.load(f"prepared:{tmp_path / 'large'}", classes="lab7", **SIZE)
-    direct = reading.load(f"camvid:{camvid}", classes="lab7", **SIZE)
+    again = keeping.load(f"prepared:{tmp_path / 'large'}", classes="lab7", **SIZE)
+    direct = keeping.load(f"camvid:{camvid}", classes="lab7", **SIZE)
     assert again.fingerprint == direct.fingerprint
     prepare.prepare(order_of(f"prepared:{tmp_path / 'large'}"), tmp_path / "small", made_by={})
-    assert reading.load(f"prepared:{tmp_path / 'small'}", classes="lab7", **SIZE).fingerprint == direct.fingerprint
+    assert keeping.load(f"prepared:{tmp_path / 'small'}", classes="lab7", **SIZE).fingerprint == direct.fingerprint
 
 
 def test_prepared_images_are_not_enlarged(camvid, tmp_path):
     prepare.prepare(order_of(f"camvid:{camvid}"), tmp_path / "out", made_by={})
     message = r"out: must be prepared at 33 x 48 or larger to be used at that size, but was prepared at 32 x 48$"
     with pytest.raises(BudgetnetError, match=message):
-        reading.load(f"prepared:{tmp_path / 'out'}", classes="lab7", height=33, width=48)
+        keeping.load(f"prepared:{tmp_path / 'out'}", classes="lab7", height=33, width=48)
 
 
 # --- interrupted
@@ -188,7 +188,7 @@ def test_a_changed_image_is_prepared_anew(camvid, tmp_path):
     ):
         prepare.prepare(order_of(f"camvid:{camvid}"), folder, made_by={})
     prepare.prepare(order_of(f"camvid:{camvid}"), folder, made_by={}, force=True)
-    assert (reading.load(f"prepared:{folder}", classes=7, **SIZE).val.images[0] == 9).all()
+    assert (keeping.load(f"prepared:{folder}", classes=7, **SIZE).val.images[0] == 9).all()
 
 
 def test_what_is_there_is_not_made_again(camvid, tmp_path):
@@ -324,7 +324,7 @@ def test_a_file_system_that_cannot_reserve_is_written_all_the_same(camvid, tmp_p
 
     monkeypatch.setattr(prepare.os, "posix_fallocate", unable)
     prepare.prepare(order_of(f"camvid:{camvid}"), tmp_path / "out", made_by={})
-    assert len(reading.load(f"prepared:{tmp_path / 'out'}", classes=7, **SIZE).train) == 3
+    assert len(keeping.load(f"prepared:{tmp_path / 'out'}", classes=7, **SIZE).train) == 3
 
 
 @pytest.fixture
@@ -335,7 +335,7 @@ def folder(camvid, tmp_path):
 
 def refused(folder: Path) -> str:
     with pytest.raises(BudgetnetError) as caught:
-        reading.load(f"prepared:{folder}", classes=7, **SIZE)
+        keeping.load(f"prepared:{folder}", classes=7, **SIZE)
     return str(caught.value).replace(f"{folder}{os.sep}", "")
 
 
@@ -612,7 +612,7 @@ def test_a_recipe_from_the_command_line(shell: Shell):
     assert {split: len(part.names) for split, part in manifest.splits.items()} == {"train": 2, "val": 3}
     assert manifest.made_of["recipe"]["seed"] == manifest.made_of["seed"] == 4
     assert manifest.made_by["command"].startswith("budgetnet data prepare camvid:")
-    found = reading.load("prepared:out", classes=11, **SIZE)
+    found = keeping.load("prepared:out", classes=11, **SIZE)
     with Image.open(root / "val" / "a_2.png") as image, Image.open(root / "valannot" / "a_2.png") as ids:
         cut = np.asarray(image)[18:82, 52:148].reshape(32, 2, 48, 2, 3).mean(axis=(1, 3))
         labels = np.asarray(ids)[18:82, 52:148][1::2, 1::2]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from budgetnet import datasets
 from budgetnet.classes import IGNORE
-from budgetnet.data import reading
+from budgetnet.data import keeping
 from budgetnet.datasets._palette import distinct
 from budgetnet.errors import BudgetnetError, FileError
 
@@ -68,7 +68,7 @@ def test_ids_mean_what_the_file_says(folder):
     assert only.targets == {7: 0, 8: 1, 23: 2, 0: IGNORE, 255: IGNORE}
     assert only.classes.colours[0] == (0, 255, 0)
     assert len({*only.classes.colours, (0, 0, 0)}) == 4
-    found = reading.load(f"folder:{folder}", classes="folder", **SIZE)
+    found = keeping.load(f"folder:{folder}", classes="folder", **SIZE)
     assert set(np.unique(found.train.labels)) == {0, 1, 2, IGNORE}
 
 
@@ -291,7 +291,7 @@ def test_a_fault_in_a_list_of_the_folder_is_told(folder):
 def test_class_maps_in_the_folder_reduce_its_classes(folder):
     (folder / "classmap-ground2.yaml").write_text(MAP, encoding="utf-8")
     assert [found.classes.name for found in find(folder).class_maps] == ["folder", "ground2"]
-    found = reading.load(f"folder:{folder}", classes=2, **SIZE)
+    found = keeping.load(f"folder:{folder}", classes=2, **SIZE)
     assert found.classes.names == ("ground", "not ground")
     assert set(np.unique(found.train.labels)) == {0, 1, IGNORE}
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from budgetnet.data import reading
+from budgetnet.data import keeping
 from budgetnet.datasets import synthetic
 from budgetnet.errors import BudgetnetError
 
@@ -42,8 +42,8 @@ def test_every_image_is_another():
 
 
 def test_the_number_of_images_changes_none_of_them():
-    few = reading.load("synthetic:train=2,val=1", classes=7, height=32, width=48)
-    many = reading.load("synthetic:train=5,val=3", classes=7, height=32, width=48)
+    few = keeping.load("synthetic:train=2,val=1", classes=7, height=32, width=48)
+    many = keeping.load("synthetic:train=5,val=3", classes=7, height=32, width=48)
     np.testing.assert_array_equal(few.train.images, many.train.images[:2])
     np.testing.assert_array_equal(few.val.labels, many.val.labels[:1])
     assert few.fingerprint != many.fingerprint

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from budgetnet.build import build
 from budgetnet.classes import IGNORE
-from budgetnet.data import reading
+from budgetnet.data import keeping
 from budgetnet.networks import Candidate
 from budgetnet.results import Result, Run, Step, TrainingError, UnfinishedError
 from budgetnet.scenario import InputSize, Scenario, Training
@@ -26,7 +26,7 @@ SMALL = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.25, "classifier_ker
 
 @pytest.fixture(scope="module")
 def dataset():
-    return reading.load("synthetic:train=10,val=4", classes=7, height=64, width=96)
+    return keeping.load("synthetic:train=10,val=4", classes=7, height=64, width=96)
 
 
 def scenario(**training) -> Scenario:
@@ -113,7 +113,7 @@ def test_what_another_training_left_in_the_folder_is_not_taken_over(dataset, tmp
 
 
 def test_a_batch_of_one_where_the_deepest_map_is_one_cell_is_a_reason_not_a_crash(tmp_path):
-    data = reading.load("synthetic:train=2,val=1", classes=7, height=32, width=32)
+    data = keeping.load("synthetic:train=2,val=1", classes=7, height=32, width=32)
     asked = scenario(batch_size=1).changed(input={"height": 32, "width": 32})
     with pytest.raises(TrainingError, match="a batch must hold two images or more where the deepest map is one cell"):
         evaluator(asked, data, {})(SMALL, Run(number=0, folder=tmp_path))
@@ -218,7 +218,7 @@ def test_an_epoch_has_every_sample_once_in_batches_of_about_equal_size(images, b
 
 @pytest.mark.slow
 def test_a_wider_network_scores_higher_on_the_synthetic_scenes(tmp_path):
-    data = reading.load("synthetic:train=192,val=48", classes=7, height=96, width=144)
+    data = keeping.load("synthetic:train=192,val=48", classes=7, height=96, width=144)
     asked = scenario(epochs=12, batch_size=8).changed(input={"height": 96, "width": 144})
     evaluate = evaluator(asked, data, {})
     means = []

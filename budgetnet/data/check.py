@@ -14,7 +14,7 @@ from budgetnet.data import notes
 from budgetnet.data.look import Looked, look
 from budgetnet.data.notes import Said
 from budgetnet.data.order import in_order
-from budgetnet.data.reading import Progress
+from budgetnet.data.reading import Progress, digest
 from budgetnet.data.twins import Seen, same_images, same_labels
 from budgetnet.datasets import Fault, Sample, Source
 from budgetnet.errors import BudgetnetError, did_you_mean, printable
@@ -85,6 +85,14 @@ class Check:
         return {group: list(several) for group, several in splits.items() if len(several) > 1}
 
 
+def _changed(source: Source, splits: Iterable[str]) -> Iterator[tuple[str, Fault]]:
+    """Arrays that are not as they were made."""
+    for split in splits:
+        if split in source.digests and source.digests[split] != digest(*source.arrays[split]):
+            what = "arrays must be as `data prepare` made them, but were changed since"
+            yield split, Fault(where=f"split {split}", what=what)
+
+
 def check(
     spec: str,
     source: Source,
@@ -114,6 +122,7 @@ def check(
             if progress is not None:
                 progress(done, len(everything))
     faults += [(each.split, each.sample, fault) for each, fault in (*same_images(seen), *same_labels(seen))]
+    faults += [(split, source.splits[split].samples[0], fault) for split, fault in _changed(source, wanted)]
     odd = [*notes.of_names(source, wanted), *notes.of_images(seen, {fault.where for _, _, fault in faults})]
     for tally in tallies.values():
         odd += notes.of_sizes(tally.split, tally.sizes, [each for each in seen if each.split == tally.split])

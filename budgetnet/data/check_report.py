@@ -9,6 +9,7 @@ from budgetnet.data.check import Check, Finding, Tally
 from budgetnet.errors import first_of, printable
 from budgetnet.pictures import IGNORED
 from budgetnet.report import Block, Column, Picture, Report, Row, Table, Text
+from budgetnet.report import facts as report_facts
 from budgetnet.units import counted
 
 SHEET = "contact-sheet.png"
@@ -46,7 +47,7 @@ def report(
             blocks.append(_first(table, most))
     if sheet is not None:
         blocks += [Text(text=sheet), Picture(title="Contact sheet", path=SHEET)]
-    blocks += (_facts(title, facts) for title, facts in zip(FACTS, (settings, made_by), strict=True))
+    blocks += (report_facts(title, facts) for title, facts in zip(FACTS, (settings, made_by), strict=True))
     record = {
         "data_set": found.spec,
         "verdict": verdict(found),
@@ -199,9 +200,3 @@ def _amounts(found: Check, pixels: Mapping[str, int]) -> dict[str, Any]:
 def _percent(share: float) -> str:
     """Two digits after the point; what is there is never shown as nothing."""
     return units.percent(share, 2) if share == 0 or share >= 0.00005 else "< 0.01"
-
-
-def _facts(title: str, facts: Mapping[str, Any]) -> Table:
-    columns = [Column(key="name", heading="name", right=False), Column(key="value", heading="value", right=False)]
-    rows = [{"name": name, "value": printable(str(value))} for name, value in facts.items()]
-    return Table(key=title.lower().replace(" ", "-"), title=title, columns=columns, rows=rows)

@@ -35,15 +35,18 @@ class Keep:
 
 
 def load(
-    spec: str, *, classes: Classes, height: int, width: int, keep: Keep, progress: Progress | None = None
+    spec: str, *, classes: Classes, height: int, width: int, keep: Keep | None = None, progress: Progress | None = None
 ) -> Dataset:
-    """As `reading.load`, within a limit of memory. Raises BudgetnetError as that does, and where it does not fit and
-    there is no folder.
+    """Read data set `spec` (`name` or `name:argument`), training and validation, at `height` x `width` pixels.
+
+    `classes` selects the class map: see `reading.class_map`. `progress(done, total)` is called after each image. Raises
+    BudgetnetError: no such data set, no class map that fits, a size out of range, faults of the data (naming the file),
+    more than fits where `keep` names no folder.
     """
     source = datasets.find(spec)
     chosen = class_map(spec, source, classes)
     form = Form(height=height, width=width)
-    read = load_kept(spec, source, ("train", "val"), chosen, form, keep, progress)
+    read = load_kept(spec, source, ("train", "val"), chosen, form, keep or Keep(), progress)
     return Dataset(source=spec, classes=chosen.classes, train=read["train"], val=read["val"])
 
 

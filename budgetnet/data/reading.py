@@ -60,11 +60,6 @@ def fingerprint(digests: Iterable[str]) -> str:
     return sha256("\n".join(digests).encode()).hexdigest()[:16]
 
 
-def class_list(spec: str, classes: Classes) -> ClassList:
-    """The list of classes that `load` would use, without reading an image. Raises BudgetnetError as `load` does."""
-    return class_map(spec, datasets.find(spec), classes).classes
-
-
 def class_map(spec: str, source: Source, classes: Classes) -> ClassMap:
     """The class map of a data set that a count, the name of a list of classes, or the classes' names in output order
     select. Raises BudgetnetError, with what there is, where none or more than one fits.
@@ -85,23 +80,12 @@ def class_map(spec: str, source: Source, classes: Classes) -> ClassMap:
     raise BudgetnetError(f"classes {rule}, but got {shorten(classes)}; {key} offers {choice or 'none'}")
 
 
-def load(spec: str, *, classes: Classes, height: int, width: int, progress: Progress | None = None) -> Dataset:
-    """Read data set `spec` (`name` or `name:argument`), training and validation, at `height` x `width` pixels.
-
-    `classes` selects the class map: see `class_map`. `progress(done, total)` is called after each image. Raises
-    BudgetnetError: no such data set, no class map that fits, a size out of range, faults of the data (naming the file).
-    """
-    form = Form(height=height, width=width)
-    source = datasets.find(spec)
-    chosen = class_map(spec, source, classes)
-    read = load_splits(spec, source, ("train", "val"), chosen, form, progress)
-    return Dataset(source=spec, classes=chosen.classes, train=read["train"], val=read["val"])
-
-
 def load_splits(
     spec: str, source: Source, splits: Sequence[str], chosen: ClassMap, form: Form, progress: Progress | None = None
 ) -> dict[str, Split]:
-    """The named splits of an opened data set, in memory. Raises BudgetnetError as `load` does."""
+    """The named splits of an opened data set, in memory. `progress(done, total)` is called after each image. Raises
+    BudgetnetError: no such split, a size out of range, faults of the data (naming the file).
+    """
     listed = {split: datasets.samples(spec, source, split) for split in splits}
     for split in splits:
         require_size(spec, source, split, form)

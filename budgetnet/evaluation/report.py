@@ -10,6 +10,7 @@ from budgetnet.evaluation.figures import Figures, ImageFigures, most_frequent
 from budgetnet.evaluation.record import Evaluation, Timing
 from budgetnet.pictures import IGNORED
 from budgetnet.report import Block, Column, Picture, Report, Table, Text
+from budgetnet.report import facts as report_facts
 
 CONFUSION, BEST, WORST = "confusion.png", "best.png", "worst.png"
 MISSED = 0.05
@@ -60,7 +61,7 @@ def report(found: Evaluation, *, shown: int) -> Report:
             blocks.append(_extremes_table(title, file, found, places))
             blocks.append(Picture(title=f"{title}: image, label, prediction, mistakes", path=file))
     blocks.append(Text(text=_about_time(found.timing)))
-    blocks += [_facts(title, facts) for title, facts in _origins(found).items()]
+    blocks += [report_facts(title, facts) for title, facts in _origins(found).items()]
     return Report(
         key="evaluation",
         title=f"Evaluation on split {found.split}",
@@ -285,12 +286,6 @@ def _extremes_table(title: str, key: str, found: Evaluation, places: Sequence[in
 
 def _origins(found: Evaluation) -> dict[str, Mapping[str, Any]]:
     return {"Run": found.run, "Data": found.data, "Settings": found.settings, "Made by": found.made_by}
-
-
-def _facts(title: str, facts: Mapping[str, Any]) -> Table:
-    rows = [{"name": printable(str(name)), "value": printable(str(value))} for name, value in facts.items()]
-    columns = [Column(key="name", heading="what", right=False), Column(key="value", heading="value", right=False)]
-    return Table(key="facts", title=title, columns=columns, rows=rows)
 
 
 def _record(found: Evaluation) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from budgetnet import units
 from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, UTILISATION, parameter_columns, shares_named, word
 from budgetnet.plan import measure
 from budgetnet.report import Block, Column, Picture, Report, Table, Text
+from budgetnet.report import facts as report_facts
 from budgetnet.results import Result, Scores
 from budgetnet.search.pareto import dominator, front
 from budgetnet.search.picture import Dot, pareto_png
@@ -81,8 +82,8 @@ def report(outcome: Outcome, guess: Scores, settings: Mapping[str, Any]) -> tupl
     blocks.append(_trial_table("trials", "All trials", summary, outcome.trials))
     blocks.append(_reason_table(summary))
     blocks += _value_tables(summary)
-    blocks.append(_facts("Scenario and settings", _flat(settings)))
-    blocks.append(_facts("Made by", _origins(summary)))
+    blocks.append(report_facts("Scenario and settings", _flat(settings)))
+    blocks.append(report_facts("Made by", _origins(summary)))
     record = {
         "scenario": summary.plan.scenario.name,
         "verdict": verdict(summary),
@@ -263,12 +264,6 @@ def _value_tables(summary: Summary) -> list[Block]:
         Column(key="mean", heading="average mean IoU", show=_three),
     ]
     return [Table(key="values", title="What each value reached", columns=columns, rows=rows)]
-
-
-def _facts(title: str, facts: Mapping[str, Any]) -> Table:
-    rows = [{"name": name, "value": str(value)} for name, value in facts.items()]
-    columns = [Column(key="name", heading="what", right=False), Column(key="value", heading="value", right=False)]
-    return Table(key="facts", title=title, columns=columns, rows=rows)
 
 
 def _flat(record: Mapping[str, Any], path: str = "") -> dict[str, Any]:
