@@ -102,6 +102,10 @@ def test_prepared_images_are_not_enlarged(camvid, tmp_path):
     message = r"out: must be prepared at 33 x 48 or larger to be used at that size, but was prepared at 32 x 48$"
     with pytest.raises(BudgetnetError, match=message):
         keeping.load(f"prepared:{tmp_path / 'out'}", classes="lab7", height=33, width=48)
+    kept = Keep(limit=0, folder=tmp_path / "kept")
+    with pytest.raises(BudgetnetError, match=message):
+        keeping.load(f"prepared:{tmp_path / 'out'}", classes="lab7", height=33, width=48, keep=kept)
+    assert not kept.folder.exists()
 
 
 # --- interrupted

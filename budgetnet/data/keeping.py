@@ -9,7 +9,7 @@ from budgetnet import datasets
 from budgetnet.classmaps import ClassMap
 from budgetnet.data.form import Form
 from budgetnet.data.prepare import Order, is_prepared, prepare
-from budgetnet.data.reading import Classes, Dataset, Progress, Split, class_map, is_mapped, load_splits
+from budgetnet.data.reading import Classes, Dataset, Progress, Split, class_map, is_mapped, load_splits, require_size
 from budgetnet.datasets import Source
 from budgetnet.datasets.prepared import find as find_prepared
 from budgetnet.errors import BudgetnetError
@@ -61,6 +61,8 @@ def load_kept(
 ) -> dict[str, Split]:
     """As `reading.load_splits`, within a limit of memory. Raises BudgetnetError as `load` does."""
     samples = {split: datasets.samples(spec, source, split) for split in splits}
+    for split in splits:
+        require_size(spec, source, split, form)
     decoded = {split: listed for split, listed in samples.items() if not is_mapped(source, split, chosen, form)}
     order = Order(source=source, splits=decoded, chosen=chosen, form=form, made_of={"dataset": spec})
     most = keep.most
