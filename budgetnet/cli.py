@@ -31,6 +31,15 @@ ScenarioArgument = Annotated[
     ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print it. csv and json hold exact numbers.")]
+MemoryOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="GB",
+        help="What images may take of memory; more is kept in files beside the reports.",
+        min=0,
+        show_default="half of what is free",
+    ),
+]
 OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FOLDER", help="Where the files go.", show_default="reports/<scenario>"),
@@ -175,15 +184,7 @@ def search(
     timeout: Annotated[
         float | None, typer.Option(help="Stop after so many seconds.", min=0, show_default="none")
     ] = None,
-    memory_limit: Annotated[
-        float | None,
-        typer.Option(
-            metavar="GB",
-            help="What images may take of memory; more is kept in files beside the reports.",
-            min=0,
-            show_default="half of what is free",
-        ),
-    ] = None,
+    memory_limit: MemoryOption = None,
     restart: Annotated[bool, typer.Option("--restart", help="Throw the folder's earlier search away.")] = False,
 ) -> None:
     """Train candidates that fit the budget and rank them on IoU against throughput.
@@ -303,15 +304,7 @@ def evaluate(
         int | None, typer.Option(help="Images at a time.", min=1, show_default="as in the training")
     ] = None,
     images: Annotated[int, typer.Option(help="How many of the worst and best images to show.", min=0, max=20)] = 3,
-    memory_limit: Annotated[
-        float | None,
-        typer.Option(
-            metavar="GB",
-            help="What images may take of memory; more is kept in temporary files beside the reports.",
-            min=0,
-            show_default="half of what is free",
-        ),
-    ] = None,
+    memory_limit: MemoryOption = None,
     format: FormatOption = Format.table,
     output: Annotated[
         Path | None,

@@ -16,8 +16,8 @@ from budgetnet.data.notes import Said
 from budgetnet.data.order import in_order
 from budgetnet.data.reading import Progress, digest
 from budgetnet.data.twins import Seen, same_images, same_labels
-from budgetnet.datasets import Fault, Sample, Source
-from budgetnet.errors import BudgetnetError, did_you_mean, printable
+from budgetnet.datasets import Fault, Sample, Source, require_split
+from budgetnet.errors import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,9 +143,7 @@ def check(
 def require_splits(spec: str, source: Source, splits: Sequence[str]) -> list[str]:
     """The named splits of a data set, or all, in its order. Raises BudgetnetError for one that it has not."""
     for split in splits:
-        if split not in source.splits:
-            hint = did_you_mean(split, list(source.splits))
-            raise BudgetnetError(f"{spec}: split must be one that the data set has, but got {split!r}{hint}")
+        require_split(spec, source, split)
     return [split for split in source.splits if not splits or split in splits]
 
 

@@ -103,11 +103,16 @@ def find(spec: str) -> Source:
     return replace(found, class_maps=(*added, *found.class_maps, *shipped))
 
 
-def samples(spec: str, source: Source, split: str) -> tuple[Sample, ...]:
-    """The samples of a split, one or more. Raises BudgetnetError: no such split, an empty one, faults in its files."""
+def require_split(spec: str, source: Source, split: str) -> None:
+    """Raises BudgetnetError where a data set has no such split."""
     if split not in source.splits:
         hint = did_you_mean(split, list(source.splits))
         raise BudgetnetError(f"{spec}: split must be one that the data set has, but got {split!r}{hint}")
+
+
+def samples(spec: str, source: Source, split: str) -> tuple[Sample, ...]:
+    """The samples of a split, one or more. Raises BudgetnetError: no such split, an empty one, faults in its files."""
+    require_split(spec, source, split)
     listing = source.splits[split]
     if listing.faults:
         raise DataError(listing.faults)
