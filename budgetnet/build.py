@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from budgetnet import ops
 from budgetnet.graph import Graph, Node
-from budgetnet.ops import Shape, same_padding
+from budgetnet.ops import PaddingRule, Shape, padding_by
 
 
 class NoBuilderError(TypeError):
@@ -90,7 +90,7 @@ def _attach(root: nn.Module, name: str, module: nn.Module) -> None:
 
 
 class Conv2d(nn.Conv2d):
-    """nn.Conv2d with the padding rule of `ops`: `same` is split unevenly where TensorFlow splits it unevenly.
+    """nn.Conv2d with the padding rules of `ops`: `same` is split unevenly where TensorFlow splits it unevenly.
 
     Xavier initialisation takes its fans from the whole kernel, as TensorFlow and torch both do: a depthwise kernel of n
     channels starts as if each output fed all n, so smaller than its own fans would have it.
@@ -102,19 +102,19 @@ class Conv2d(nn.Conv2d):
             op.channels,
             op.kernel,
             stride=op.stride,
-            padding=0 if op.padding == "same" else op.padding,
+            padding=0 if isinstance(op.padding, str) else op.padding,
             dilation=op.dilation,
             groups=op.groups,
             bias=False,
         )
-        self._same = op.padding == "same"
+        self._rule = cast(PaddingRule, op.padding) if isinstance(op.padding, str) else None
         nn.init.xavier_uniform_(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, in, height, width) -> (batch, out, ...)."""
-        if not self._same:
+        if self._rule is None:
             return super().forward(x)
-        padding, x = _pad_same(x, self.kernel_size[0], self.stride[0], self.dilation[0], value=0.0)
+        padding, x = _pad(x, self._rule, self.kernel_size[0], self.stride[0], self.dilation[0], value=0.0)
         return functional.conv2d(x, self.weight, None, self.stride, padding, self.dilation, self.groups)
 
 
@@ -128,17 +128,19 @@ class MaxPool2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) -> (batch, channels, ...)."""
         op = self._op
-        if op.padding != "same":
+        if not isinstance(op.padding, str):
             return functional.max_pool2d(x, op.kernel, op.stride, op.padding)
-        padding, x = _pad_same(x, op.kernel, op.stride, 1, value=float("-inf"))
+        padding, x = _pad(x, cast(PaddingRule, op.padding), op.kernel, op.stride, 1, value=float("-inf"))
         return functional.max_pool2d(x, op.kernel, op.stride, padding)
 
 
-def _pad_same(x: Tensor, kernel: int, stride: int, dilation: int, *, value: float) -> tuple[tuple[int, int], Tensor]:
+def _pad(
+    x: Tensor, rule: PaddingRule, kernel: int, stride: int, dilation: int, *, value: float
+) -> tuple[tuple[int, int], Tensor]:
     """The padding a kernel can add by itself, and the input, padded beforehand where both sides differ."""
     height, width = _size(x)
-    top, bottom = same_padding(height, kernel, stride, dilation)
-    left, right = same_padding(width, kernel, stride, dilation)
+    top, bottom = padding_by(rule, height, kernel, stride, dilation)
+    left, right = padding_by(rule, width, kernel, stride, dilation)
     if (top, left) == (bottom, right) and 2 * max(top, left) <= kernel:
         return (top, left), x
     return (0, 0), functional.pad(x, (left, right, top, bottom), value=value)

@@ -5,17 +5,19 @@ What an operator costs is `count`'s business, how it is made is `build`'s: both 
 integer arrays; an array stands for a whole grid of networks that differ in that number. Shapes leave the batch out.
 
 `SAME` is TensorFlow's padding rule: output = ceil(input / stride), the padding split evenly, the odd row after.
-(https://www.tensorflow.org/api_docs/python/tf/nn, "Notes on padding")
+(https://www.tensorflow.org/api_docs/python/tf/nn, "Notes on padding") `after` is what networks do that pad by hand for
+even sizes: output = input // stride, all padding after. On sizes that the stride divides both are the same.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal, final
 
-from budgetnet.numeric import ceil_div, holds
+from budgetnet.numeric import ceil_div, holds, maximum
 from budgetnet.units import Number
 
-Padding = Number | Literal["same"]
+PaddingRule = Literal["same", "after"]
+Padding = Number | PaddingRule
 
 
 class ShapeError(ValueError):
@@ -78,11 +80,20 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tupl
     return total // 2, total - total // 2
 
 
+def padding_by(rule: PaddingRule, size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
+    """Rows to add before and after `size` rows under a rule."""
+    if rule == "same":
+        return same_padding(size, kernel, stride, dilation)
+    return 0, max((kernel - 1) * dilation + 1 - stride, 0)
+
+
 def _window(size: Number, kernel: Number, stride: Number, padding: Padding, dilation: Number = 1) -> Number:
     """How many positions a sliding window has along one side."""
-    if isinstance(padding, str):
+    if padding == "same":
         return ceil_div(size, stride)
-    positions = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+    reach = dilation * (kernel - 1) + 1
+    added = maximum(reach - stride, 0) if isinstance(padding, str) else 2 * padding
+    positions = (size + added - reach) // stride + 1
     if not holds(positions > 0):
         raise ShapeError(f"a window of {kernel} (dilation {dilation}) must fit {size} rows padded by {padding}")
     return positions

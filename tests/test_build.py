@@ -115,6 +115,19 @@ def test_same_padding_is_tensorflows():
         assert layer(image)[0, 0, 0, 1].item() == expected * columns
 
 
+@pytest.mark.parametrize("size", [6, 7])
+def test_padding_after_begins_at_the_first_row_of_every_size(size):
+    given_shape = ops.Shape(channels=1, height=size, width=size)
+    layer = building.Conv2d(ops.Conv2d(channels=1, kernel=3, stride=2, padding="after"), given_shape)
+    torch.nn.init.ones_(layer.weight)
+    image = torch.arange(float(size * size)).reshape(1, 1, size, size)
+    expected = torch.nn.functional.pad(image, (0, 1, 0, 1)).unfold(2, 3, 2).unfold(3, 3, 2).sum(dim=(4, 5))
+    assert torch.equal(layer(image), expected)
+    assert layer(image).shape[2:] == (3, 3)
+    pool = building.MaxPool2d(ops.MaxPool2d(kernel=3, stride=2, padding="after"), given_shape)
+    assert torch.equal(pool(image)[0, 0, :, 0], image[0, 0, [2, 4, min(6, size - 1)], 2])
+
+
 def test_a_seed_gives_the_same_weights_and_leaves_the_generator_alone():
     graph = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.1}).graph(classes=2, height=32, width=32)
     before = torch.random.get_rng_state()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from budgetnet import ops
-from budgetnet.ops import Shape, ShapeError, same_padding
+from budgetnet.ops import Shape, ShapeError, padding_by, same_padding
 
 sizes = st.integers(1, 70)
 kernels = st.integers(1, 7)
@@ -26,6 +26,25 @@ def test_same_padding_gives_ceil_of_size_over_stride(size, kernel, stride, dilat
 @pytest.mark.parametrize(("size", "expected"), [(320, (0, 1)), (321, (1, 1)), (2, (0, 1)), (1, (1, 1))])
 def test_same_padding_of_a_3x3_kernel_at_stride_2_is_uneven_on_even_sizes(size, expected):
     assert same_padding(size, 3, 2) == expected
+
+
+@given(size=sizes, kernel=kernels, stride=strides, dilation=st.integers(1, 2))
+def test_padding_after_gives_size_over_stride_and_is_same_where_stride_divides(size, kernel, stride, dilation):
+    reach = (kernel - 1) * dilation + 1
+    before, after = padding_by("after", size, kernel, stride, dilation)
+    positions = (size + before + after - reach) // stride + 1
+    op = ops.Conv2d(channels=1, kernel=kernel, stride=stride, padding="after", dilation=dilation)
+    given_shape = Shape(channels=1, height=size, width=size)
+    if positions < 1:
+        with pytest.raises(ShapeError, match="must fit"):
+            op.output_shape(given_shape)
+        return
+    assert op.output_shape(given_shape).height == positions
+    assert before == 0
+    if reach >= stride:
+        assert positions == size // stride
+    if size % stride == 0 and stride <= reach <= stride + 1:
+        assert (before, after) == same_padding(size, kernel, stride, dilation)
 
 
 @given(size=st.integers(8, 40), kernel=kernels, stride=strides, padding=st.integers(0, 3), dilation=st.integers(1, 2))
