@@ -81,16 +81,19 @@ def _one(network: str, text: str, where: str) -> Candidate:
 
 
 def _from_label(network: str, text: str) -> Candidate:
-    """`0.5 / Conv2d_13_pointwise / fcn / 7 / 1024`: every parameter in the declared order."""
+    """`0.5 / Conv2d_13_pointwise / fcn / 7 / 1024`: every parameter in the declared order. Those that labels name
+    follow where they are not the default: `output_stride=16`.
+    """
     chosen = family(network)
     words = [word.strip() for word in text.split("/")]
-    names = [parameter.name for parameter in chosen.declaration.PARAMETERS]
-    head = dict(zip(names, words, strict=False)).get("head")
+    plain, named = [word for word in words if "=" not in word], [word for word in words if "=" in word]
+    names = [parameter.name for parameter in chosen.declaration.PARAMETERS if not parameter.named]
+    head = dict(zip(names, plain, strict=False)).get("head")
     if head in heads.names():
-        names += [parameter.name for parameter in chosen.head_parameters(head)]
-    if len(words) != len(names):
+        names += [parameter.name for parameter in chosen.head_parameters(head) if not parameter.named]
+    if len(plain) != len(names):
         raise BudgetnetError(f"--candidate: must be {' / '.join(names)}, but got {shorten(text)}")
-    return candidate(network, [f"{name}={word}" for name, word in zip(names, words, strict=True)])
+    return candidate(network, [*(f"{name}={word}" for name, word in zip(names, plain, strict=True)), *named])
 
 
 def size(word: str, flag: str = "--size") -> tuple[int, int]:

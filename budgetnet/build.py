@@ -28,6 +28,7 @@ class GraphModule(nn.Module):
         super().__init__()
         self._input = graph.input.name
         self._output = graph.output.name
+        self._parts = {node.name: node.part for node in graph.nodes if node.name != self._input}
         self._steps = [(node.name, node.inputs) for node in graph.nodes if node.name != self._input]
         self._last_use = {name: node.name for node in graph.nodes for name in node.inputs}
         for node, inputs in graph.input_shapes():
@@ -50,6 +51,14 @@ class GraphModule(nn.Module):
                 if self._last_use[given] == name:
                     live.pop(given, None)  # frees a map as soon as its last reader is done
         return live[self._output]
+
+    def part_modules(self, part: str) -> list[nn.Module]:
+        """The modules of the nodes of one part of the network (`stem`, `head`), in their order."""
+        return [self.node_module(name) for name, of in self._parts.items() if of == part]
+
+    def part_parameters(self, part: str) -> list[nn.Parameter]:
+        """The weights of one part of the network."""
+        return [parameter for module in self.part_modules(part) for parameter in module.parameters()]
 
     def node_module(self, name: str) -> nn.Module:
         """The module that was built for the graph's node `name`."""
@@ -114,7 +123,8 @@ class Conv2d(nn.Conv2d):
         """(batch, in, height, width) -> (batch, out, ...)."""
         if self._rule is None:
             return super().forward(x)
-        padding, x = _pad(x, self._rule, self.kernel_size[0], self.stride[0], self.dilation[0], value=0.0)
+        kernel, dilation = self.kernel_size[0], self.dilation[0]
+        padding, x = _pad(x, self._rule, kernel, self.stride[0], dilation, value=0.0, most=kernel * dilation)
         return functional.conv2d(x, self.weight, None, self.stride, padding, self.dilation, self.groups)
 
 
@@ -130,18 +140,22 @@ class MaxPool2d(nn.Module):
         op = self._op
         if not isinstance(op.padding, str):
             return functional.max_pool2d(x, op.kernel, op.stride, op.padding)
-        padding, x = _pad(x, cast(PaddingRule, op.padding), op.kernel, op.stride, 1, value=float("-inf"))
+        padding, x = _pad(
+            x, cast(PaddingRule, op.padding), op.kernel, op.stride, 1, value=float("-inf"), most=op.kernel // 2
+        )
         return functional.max_pool2d(x, op.kernel, op.stride, padding)
 
 
 def _pad(
-    x: Tensor, rule: PaddingRule, kernel: int, stride: int, dilation: int, *, value: float
+    x: Tensor, rule: PaddingRule, kernel: int, stride: int, dilation: int, *, value: float, most: int
 ) -> tuple[tuple[int, int], Tensor]:
-    """The padding a kernel can add by itself, and the input, padded beforehand where both sides differ."""
+    """The padding a kernel can add by itself, `most` rows a side, and the input, padded beforehand where that will not
+    do, such as where both sides differ.
+    """
     height, width = _size(x)
     top, bottom = padding_by(rule, height, kernel, stride, dilation)
     left, right = padding_by(rule, width, kernel, stride, dilation)
-    if (top, left) == (bottom, right) and 2 * max(top, left) <= kernel:
+    if (top, left) == (bottom, right) and max(top, left) <= most:
         return (top, left), x
     return (0, 0), functional.pad(x, (left, right, top, bottom), value=value)
 

@@ -1,9 +1,9 @@
 """Whole grids of networks, counted in one evaluation of the graph's formulas.
 
-A search space falls into blocks: candidates that share every word (endpoint, head) and so have one graph, and differ
-in numbers only. The numbers of a block are axes; given as NumPy arrays, one axis each, the graph's formulas count all
-of the block at once. What depends on few axes is computed on those few only, so the stem of a million candidates costs
-no more than the few stems there are.
+A search space falls into blocks: candidates that share every word (endpoint, head, output stride: what is one of its
+choices) and so have one graph, and differ in numbers only. The numbers of a block are axes; given as NumPy arrays, one
+axis each, the graph's formulas count all of the block at once. What depends on few axes is computed on those few only,
+so the stem of a million candidates costs no more than the few stems there are.
 
 NumPy is imported only by what counts, so that plans of few candidates start at once.
 """
@@ -69,7 +69,7 @@ def blocks(network: str, space: Space) -> tuple[Block, ...]:
     `space` must have been checked.
     """
     chosen, full = family(network), complete_space(network, space)
-    words = {name: values for name, values in full.items() if chosen.parameter(name).kind is str}
+    words = {name: values for name, values in full.items() if not chosen.parameter(name).numeric}
     found: dict[tuple[tuple[str, Value], ...], Block] = {}
     for combination in product(*words.values()):
         own = chosen.complete(dict(zip(words, combination, strict=True)))
@@ -157,9 +157,13 @@ def count_each(candidates: Sequence[Candidate], *, sizes: Sequence[Size], classe
     """
     import numpy as np
 
+    numbers = {
+        network: {parameter.name for parameter in family(network).parameters if parameter.numeric}
+        for network in {candidate.network for candidate in candidates}
+    }
     together: dict[tuple[str, tuple[tuple[str, Value], ...]], list[int]] = {}
     for index, candidate in enumerate(candidates):
-        words = tuple([each for each in candidate.values if type(each[1]) is str])
+        words = tuple([each for each in candidate.values if each[0] not in numbers[candidate.network]])
         together.setdefault((candidate.network, words), []).append(index)
     macs, bias_adds, params = (np.zeros(len(candidates), dtype="int64") for _ in range(3))
     for (network, _), places in together.items():
@@ -170,7 +174,7 @@ def count_each(candidates: Sequence[Candidate], *, sizes: Sequence[Size], classe
             height=height,
             width=width,
             **{  # type: ignore[arg-type]
-                name: value if isinstance(value, str) else np.array([values[at][1] for values in chosen])
+                name: np.array([values[at][1] for values in chosen]) if name in numbers[network] else value
                 for at, (name, value) in enumerate(chosen[0])
             },
         )

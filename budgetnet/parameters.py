@@ -31,8 +31,12 @@ class Parameter:
     """One parameter. `above`, `minimum`, `maximum` and `choices` are its rules; `space` the values searched by
     default; `step` how finely a number is worth being chosen, counted from `minimum` or `above`.
 
-    A number has either `minimum` or `above`, and a `maximum`: plans go through all its values. Raises ValueError with
-    the first rule that the declaration breaks.
+    A number has either `minimum` or `above`, and a `maximum`: plans go through all its values. Or it has `choices`, as
+    a text must: then it is a word that decides what the network looks like, not an axis along which it grows.
+
+    One that is `named` is written in labels by name, and only where it is not the default: labels that were written
+    before there was such a parameter keep their meaning. Raises ValueError with the first rule that the declaration
+    breaks.
     """
 
     name: str
@@ -44,11 +48,12 @@ class Parameter:
     above: float | None = None
     minimum: float | None = None
     maximum: float | None = None
-    choices: tuple[str, ...] = ()
+    choices: tuple[Value, ...] = ()
     step: float = 1
+    named: bool = False
 
     def __post_init__(self) -> None:
-        rule = self._broken_choices() if self.kind is str else self._broken_numbers()
+        rule = self._broken_choices() if self.choices or self.kind is str else self._broken_numbers()
         if rule:
             raise ValueError(f"{self.name}: {rule}")
         if not self.space:
@@ -61,6 +66,14 @@ class Parameter:
     def _broken_choices(self) -> str | None:
         if not self.choices:
             return "choices must hold one text or more, but got none"
+        for value in self.choices:
+            rule = self.check_kind(value)
+            if rule:
+                return f"choices {rule}, but got {shorten(value)}"
+        for field in ("minimum", "above", "maximum"):
+            limit = getattr(self, field)
+            if limit is not None:
+                return f"{field} must be left out where there are choices, but got {shorten(limit)}"
         return None
 
     def _broken_numbers(self) -> str | None:
@@ -81,13 +94,18 @@ class Parameter:
             return f"maximum must be {written(first)} or more, the first value, but got {shorten(self.maximum)}"
         return None
 
+    @property
+    def numeric(self) -> bool:
+        """Whether it is a number on a scale, any value between its limits; else it is one of its choices."""
+        return not self.choices
+
     def check(self, value: object) -> str | None:
         """The rule that `value` breaks (`must be greater than 0`), or None."""
         rule = self.check_kind(value)
         if rule:
             return rule
-        if isinstance(value, str):
-            return None if value in self.choices else f"must be one of {', '.join(self.choices)}"
+        if self.choices:
+            return None if value in self.choices else f"must be {self.rule}"
         assert isinstance(value, int | float)
         return self._check_limits(value)
 
@@ -135,7 +153,7 @@ class Parameter:
     def rule(self) -> str:
         """The rules in words, for help texts."""
         if self.choices:
-            return "one of " + ", ".join(self.choices)
+            return "one of " + ", ".join(map(written, self.choices))
         low = f" above {self.above:g}" if self.above is not None else ""
         low += f" from {self.minimum:g}" if self.minimum is not None else ""
         return _KINDS[self.kind] + low + (f" to {self.maximum:g}" if self.maximum is not None else "")

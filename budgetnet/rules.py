@@ -150,7 +150,7 @@ def search_space(space: Any, info: ValidationInfo) -> dict[str, tuple[Value, ...
     checked: dict[str, tuple[Value, ...]] = {}
     for name, given in space.items():
         if name in known:
-            is_range = isinstance(given, dict) and known[name].kind is not str
+            is_range = isinstance(given, dict) and known[name].numeric
             values, wrong = _steps(known[name], given) if is_range else (given, list(_value_faults(known[name], given)))
             faults += wrong
             listed = values if isinstance(values, list | tuple) else [values]

@@ -173,7 +173,7 @@ def _space(network: str) -> Schema:
 def _values(parameter: Parameter) -> Schema:
     one = _one(parameter)
     forms = [one, {"type": "array", "items": one, "minItems": 1, "uniqueItems": True}]
-    if parameter.kind is not str:
+    if parameter.numeric:
         forms.append(_range(parameter))
     return {"description": parameter.explained, "default": list(parameter.space), "anyOf": forms}
 

@@ -64,6 +64,8 @@ def test_equal_numbers_written_differently_are_one_candidate() -> None:
         (["depth_multiplier=65"], "depth_multiplier: must be 64 or less, but got '65'"),
         (["depth_multiplier=0.5=1"], "depth_multiplier: must be a number, but got '0.5=1'"),
         (["depth_multiplier=0,5"], "depth_multiplier: must be a number, but got '0,5'"),
+        (["output_stride=12"], "output_stride: must be one of 8, 16, 32, but got '12'"),
+        (["output_stride=16.0"], "output_stride: must be a whole number, but got '16.0'"),
         (["classifier_kernel=3.0"], "classifier_kernel: must be a whole number, but got '3.0'"),
         (["classifier_kernel=0"], "classifier_kernel: must be 1 or more, but got '0'"),
         (["classifier_kernel=256"], "classifier_kernel: must be 255 or less, but got '256'"),
@@ -152,6 +154,7 @@ def parameter(kind: type[int] | type[float] | type[str], default: Value, **rules
 WHOLE = parameter(int, 3, minimum=1, maximum=9)
 WIDTH = parameter(float, 1.0, above=0, maximum=2)
 CHOICE = parameter(str, "a", choices=("a", "b"))
+FACTOR = parameter(int, 2, choices=(2, 4))
 
 
 @pytest.mark.parametrize(
@@ -179,6 +182,10 @@ CHOICE = parameter(str, "a", choices=("a", "b"))
         (CHOICE, "b", None),
         (CHOICE, "B", "must be one of a, b"),
         (CHOICE, 1, "must be a text"),
+        (FACTOR, 4, None),
+        (FACTOR, 3, "must be one of 2, 4"),
+        (FACTOR, True, "must be a whole number"),
+        (FACTOR, "4", "must be a whole number"),
     ],
 )
 def test_rules_of_a_parameter(declared: Parameter, value: object, rule: str | None) -> None:
@@ -204,6 +211,8 @@ def test_parameter_from_a_word(declared: Parameter, text: str, value: Value) -> 
         (WIDTH, "1_0", "must be a number"),
         (WIDTH, "inf", "must be a finite number"),
         (CHOICE, " b", "must be one of a, b"),
+        (FACTOR, "3", "must be one of 2, 4"),
+        (FACTOR, "b", "must be a whole number"),
     ],
 )
 def test_parameter_refuses_a_word(declared: Parameter, text: str, rule: str) -> None:
@@ -234,6 +243,9 @@ LIMITS: dict[str, Any] = {"minimum": 1, "maximum": 9}
         (int, 3, {**LIMITS, "space": ()}, "space must hold one value or more, but got none"),
         (str, "a", {}, "choices must hold one text or more, but got none"),
         (str, "a", {"choices": ("b", "c")}, "default must be one of b, c, but got 'a'"),
+        (int, 2, {"choices": (2, "4")}, "choices must be a whole number, but got '4'"),
+        (int, 2, {"choices": (2, 4), "minimum": 2}, "minimum must be left out where there are choices, but got 2"),
+        (int, 3, {"choices": (2, 4)}, "default must be one of 2, 4, but got 3"),
     ],
 )
 def test_declaration_that_breaks_a_rule(kind: Any, default: Value, rules: dict[str, Any], message: str) -> None:
@@ -246,6 +258,11 @@ def test_rule_in_words() -> None:
     assert WHOLE.rule == "a whole number from 1 to 9"
     assert WIDTH.rule == "a number above 0 to 2"
     assert CHOICE.rule == "one of a, b"
+    assert FACTOR.rule == "one of 2, 4"
+
+
+def test_numeric_is_what_has_limits_instead_of_choices() -> None:
+    assert [declared.numeric for declared in (WHOLE, WIDTH, CHOICE, FACTOR)] == [True, True, False, False]
 
 
 def test_normal_form_makes_equal_numbers_one() -> None:
@@ -280,6 +297,18 @@ def test_label_names_its_candidate_to_the_last_digit() -> None:
         made = Candidate.of("mobilenet-fcn", {"depth_multiplier": width})
         assert made.label.startswith(f"{text} / ")
         assert arguments.choice(asked, made.label) == [made]
+
+
+def test_label_names_some_parameters_only_where_they_are_not_the_default() -> None:
+    asked = scenario.load("parking")
+    usual = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.5})
+    assert usual.label == "0.5 / Conv2d_13_pointwise / fcn / 7 / 1024"
+    assert usual.parameters["output_stride"] == 32
+    finer = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.5, "output_stride": 16})
+    assert finer.label == f"{usual.label} / output_stride=16"
+    assert arguments.choice(asked, finer.label) == [finer]
+    assert arguments.choice(asked, "depth_multiplier=0.5 output_stride=16") == [finer]
+    assert arguments.choice(asked, f"{usual.label}/output_stride=32") == [usual]
 
 
 def test_label_of_several_networks_is_read_as_plans_print_it() -> None:
@@ -317,6 +346,22 @@ def test_label_of_several_networks_is_read_as_plans_print_it() -> None:
             {},
             "0.5 / fcn",
             "--candidate: must be depth_multiplier / final_endpoint / head, but got '0.5 / fcn'",
+        ),
+        (
+            {},
+            "1 / Conv2d_0 / fcn / 3 / 8 / output_stride=4",
+            "output_stride: must be one of 8, 16, 32, but got '4'",
+        ),
+        (
+            {},
+            "1 / Conv2d_0 / fcn / 3 / 8 / depth_multiplier=1",
+            "depth_multiplier: must be given once, but got it again as 'depth_multiplier=1'",
+        ),
+        (
+            {},
+            "1 / Conv2d_0 / fcn / 3 / 8 / 16",
+            "--candidate: must be depth_multiplier / final_endpoint / head / classifier_kernel / classifier_depth, "
+            "but got '1 / Conv2d_0 / fcn / 3 / 8 / 16'",
         ),
         ({}, "x / Conv2d_0 / fcn / 3 / 8", "depth_multiplier: must be a number, but got 'x'"),
         (

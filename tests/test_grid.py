@@ -133,13 +133,14 @@ def test_block_knows_its_axes_in_ascending_order() -> None:
         "mobilenet-fcn",
         {"depth_multiplier": (1.0, 0.25), "final_endpoint": ("Conv2d_11_pointwise",), "classifier_depth": (8,)},
     )
-    assert block.words == {"final_endpoint": "Conv2d_11_pointwise", "head": "fcn"}
+    assert block.words == {"final_endpoint": "Conv2d_11_pointwise", "output_stride": 32, "head": "fcn"}
     assert block.axes["depth_multiplier"] == (0.25, 1.0)
     assert block.shape == (2, 3, 1)
     assert block.candidate(0).parameters["depth_multiplier"] == 0.25
     assert block.candidate(5).parameters == {
         "depth_multiplier": 1.0,
         "final_endpoint": "Conv2d_11_pointwise",
+        "output_stride": 32,
         "head": "fcn",
         "classifier_kernel": 7,
         "classifier_depth": 8,

@@ -88,7 +88,8 @@ def family(name: str) -> Family:
     if "head" in parameters:
         for key in heads.names():
             for parameter in heads.head(key).PARAMETERS:
-                parameters.setdefault(parameter.name, parameter)
+                if parameters.setdefault(parameter.name, parameter) != parameter:
+                    raise ValueError(f"{parameter.name}: must be declared once for all heads, but {key!r} has its own")
     return Family(name=name, declaration=declaration, parameters=tuple(parameters.values()))
 
 
@@ -112,8 +113,19 @@ class Candidate:
 
     @property
     def label(self) -> str:
-        """Short, readable and exact: `0.5 / Conv2d_13_pointwise / fcn / 7 / 1024`. Read again it is this candidate."""
-        return " / ".join(written(value) for _, value in self.values)
+        """Short, readable and exact: `0.5 / Conv2d_13_pointwise / fcn / 7 / 1024`. Read again it is this candidate.
+
+        Named parameters follow where they are not the default: `... / 7 / 1024 / output_stride=16`.
+        """
+        known = family(self.network)
+        several = [(known.parameter(name), written(value)) for name, value in self.values]
+        plain = [word for parameter, word in several if not parameter.named]
+        named = [
+            f"{parameter.name}={word}"
+            for parameter, word in several
+            if parameter.named and word != written(parameter.default)
+        ]
+        return " / ".join([*plain, *named])
 
     def graph(self, *, classes: int, height: int, width: int) -> Graph:
         """The network for images of height x width pixels and this many classes. Raises BudgetnetError below 32

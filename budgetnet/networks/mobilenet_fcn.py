@@ -2,6 +2,13 @@
 
 The rows are those of the published table; node names and the rule for channels, max(int(c * depth_multiplier), 8), are
 those of the TensorFlow slim network that the published figures were read off.
+
+A smaller output stride keeps a finer map in the deep layers by dilation (Chen et al., arXiv:1706.05587, section 3.1): a
+layer whose stride would take the map beyond it gets stride 1, and the depthwise kernels of all layers after it are
+dilated by the stride that was taken away. Weights keep their shapes, and each still meets the inputs that it met: in
+evaluation the finer map holds the coarser one's values, at every second place for each stride taken away. `SAME` pads a
+side of even length at its end only, so those are the odd places (counted from 0) of a map whose side was even before
+the stride, the even places where it was odd.
 """
 
 from functools import lru_cache
@@ -12,7 +19,7 @@ from budgetnet.graph import Graph, GraphBuilder, Node
 from budgetnet.heads import Stem
 from budgetnet.numeric import maximum, plain, truncate
 from budgetnet.ops import Activation, BatchNorm2d, Conv2d
-from budgetnet.parameters import Parameter
+from budgetnet.parameters import Parameter, Value
 from budgetnet.units import Number
 
 ROWS: Final = (
@@ -59,6 +66,16 @@ PARAMETERS = (
         help="the stem's last layer; Conv2d_11_pointwise and earlier keep a finer map (stride 16 and less)",
     ),
     Parameter(
+        name="output_stride",
+        kind=int,
+        default=32,
+        space=(32,),
+        choices=(8, 16, 32),
+        part="stem",
+        named=True,
+        help="pixels that a cell of the deepest map may span at most; 16 and 8 dilate the layers after",
+    ),
+    Parameter(
         name="head",
         kind=str,
         default="fcn",
@@ -78,11 +95,12 @@ def graph(
     classes: Number,
     height: Number,
     width: Number,
-    **head_parameters: Number,
+    output_stride: int = 32,
+    **head_parameters: Value,
 ) -> Graph:
     """The network for images of height x width pixels; all numbers may be NumPy arrays over a grid of networks."""
     shared = plain(depth_multiplier, height, width)
-    nodes, stem = (_shared_stem if shared else _stem)(depth_multiplier, final_endpoint, height, width)
+    nodes, stem = (_shared_stem if shared else _stem)(depth_multiplier, final_endpoint, output_stride, height, width)
     g = GraphBuilder(nodes)
     with g.part("head"):
         heads.head(head).add(g, stem, classes=classes, **head_parameters)
@@ -90,13 +108,13 @@ def graph(
 
 
 def _stem(
-    depth_multiplier: Number, final_endpoint: str, height: Number, width: Number
+    depth_multiplier: Number, final_endpoint: str, output_stride: int, height: Number, width: Number
 ) -> tuple[tuple[Node, ...], Stem]:
     """The image and the stem, and what a head needs to know of them."""
     g = GraphBuilder()
     image = g.image(height=height, width=width)
     with g.part("stem"):
-        stem = _units(g, image, depth_multiplier, final_endpoint)
+        stem = _units(g, image, depth_multiplier, final_endpoint, output_stride)
     return g.finish().nodes, stem
 
 
@@ -104,19 +122,21 @@ _shared_stem = lru_cache(maxsize=256)(_stem)
 """A plan goes through many heads on few stems."""
 
 
-def _units(g: GraphBuilder, image: str, depth_multiplier: Number, final_endpoint: str) -> Stem:
-    x, total_stride, taps = image, 1, {}
-    for endpoint, (kind, stride, full_channels) in zip(ENDPOINTS, ROWS, strict=True):
+def _units(g: GraphBuilder, image: str, depth_multiplier: Number, final_endpoint: str, output_stride: int) -> Stem:
+    x, total_stride, dilation, taps = image, 1, 1, {}
+    for endpoint, (kind, row_stride, full_channels) in zip(ENDPOINTS, ROWS, strict=True):
         channels = maximum(truncate(full_channels * depth_multiplier), MINIMUM_CHANNELS)
+        stride = row_stride if total_stride * row_stride <= output_stride else 1
         total_stride *= stride
         path = f"MobilenetV1/{endpoint}"
         if kind == "convolution":
             x = _unit(g, path, "convolution", Conv2d(channels=channels, kernel=3, stride=stride), x)
         else:
-            depthwise = path.replace("_pointwise", "_depthwise")
             groups = g.shape(x).channels
-            x = _unit(g, depthwise, "depthwise", Conv2d(channels=groups, kernel=3, stride=stride, groups=groups), x)
+            spatial = Conv2d(channels=groups, kernel=3, stride=stride, dilation=dilation, groups=groups)
+            x = _unit(g, path.replace("_pointwise", "_depthwise"), "depthwise", spatial, x)
             x = _unit(g, path, "convolution", Conv2d(channels=channels, kernel=1), x)
+        dilation *= row_stride // stride
         taps[total_stride] = x
         if endpoint == final_endpoint:
             break

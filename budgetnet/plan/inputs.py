@@ -5,6 +5,8 @@ from typing import Final
 
 from budgetnet import units
 from budgetnet.cameras import FASTEST, MOST_CAMERAS
+from budgetnet.networks import family
+from budgetnet.parameters import Parameter, written
 from budgetnet.plan import Plan
 from budgetnet.report import Input, of_row
 from budgetnet.rules import SMALLEST
@@ -186,12 +188,27 @@ def _label(plan: Plan) -> list[Input]:
     if len(plan.scenario.networks) > 1 or len(sets) > 1:
         return []
     (names,) = sets
-    parameters = '&" / "&'.join(f"INDEX({{plan-candidates:{name}}},{{largest_place}})" for name in names)
+    known = family(plan.scenario.networks[0].family)
+    parameters = [known.parameter(name) for name in names]
+    plain = '&" / "&'.join(_at_largest(each) for each in parameters if not each.named)
+    named = "".join(f"&{_where_not_default(each)}" for each in parameters if each.named)
     return [
         Input(
             name="largest",
             heading="its parameters",
             value=plan.candidates[0].label if plan.fit else "none fits",
-            formula=f'IF({{fitting}}=0,"none fits",{parameters})',
+            formula=f'IF({{fitting}}=0,"none fits",{plain}{named})',
         )
     ]
+
+
+def _at_largest(parameter: Parameter) -> str:
+    """The value that the largest candidate has."""
+    return f"INDEX({{plan-candidates:{parameter.name}}},{{largest_place}})"
+
+
+def _where_not_default(parameter: Parameter) -> str:
+    """A named parameter as labels write it."""
+    default = f'"{parameter.default}"' if isinstance(parameter.default, str) else written(parameter.default)
+    value = _at_largest(parameter)
+    return f'IF({value}={default},""," / {parameter.name}="&{value})'

@@ -102,7 +102,8 @@ def stem_table(plan: Plan) -> Table:
     rates = {_where(place.row): _rate(place, scenario) for place in places}
     stems = [stem for place in places for stem in _stems(place, scenario)]
     listed = nearest([stem.share for stem in stems], LISTED)
-    names = list(dict.fromkeys(name for place in places for name in _part(place.choice, "stem")))
+    told = [name for place in places for name in _part(place.choice, "stem") if not _only_default(place.choice, name)]
+    names = list(dict.fromkeys(told))
     formulas = {_where(place.row): required_gops(dict.fromkeys(place.groups, "ops")) for place in places}
     required = gops(lambda row: formulas[_where(row)])
     columns = [*_place_columns(places), *parameter_columns(scenario, names), *COST_COLUMNS, required]
@@ -205,6 +206,12 @@ def _part(choice: NetworkChoice, part: str) -> list[str]:
     """Names of the network's parameters that belong to the stem or to the head, in the declared order."""
     chosen = family(choice.family)
     return [name for name in choice.space if chosen.parameter(name).part == part]
+
+
+def _only_default(choice: NetworkChoice, name: str) -> bool:
+    """Whether labels do not tell a parameter of any candidate of the space."""
+    parameter = family(choice.family).parameter(name)
+    return parameter.named and set(choice.space[name]) == {parameter.default}
 
 
 def _contention(scenario: Scenario) -> Fraction:

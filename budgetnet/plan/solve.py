@@ -121,7 +121,7 @@ def questions(scenario: Scenario) -> list[str]:
         parameter.name
         for choice in scenario.networks
         for parameter in family(choice.family).parameters
-        if parameter.kind is not str and parameter.name in choice.space
+        if parameter.numeric and parameter.name in choice.space
     ]
     return list(dict.fromkeys([*SCENARIO_QUESTIONS[:-1], *numbers, SCENARIO_QUESTIONS[-1]]))
 
