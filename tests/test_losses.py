@@ -320,3 +320,36 @@ def test_an_unknown_loss_is_told():
         losses.loss("lovas")
     with pytest.raises(ValueError, match=re.escape("'lovas' is none; did you mean 'lovasz'?")):
         losses.build("lovas", None)
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 999), spread=st.sampled_from([0.001, 1.0, 5.0, 30.0]), void=st.sampled_from([0.0, 0.5]))
+def test_binned_lovasz_is_at_most_a_bin_below_the_exact_one(seed, spread, void):
+    scores, labels, _ = case(seed, shape=(2, 9, 11), void=void, spread=spread)
+    for dtype, slack in ((torch.float64, 1e-12), (torch.float32, 1e-6)):
+        exact, _ = value_and_gradient("lovasz", scores.to(dtype), labels)
+        binned, _ = value_and_gradient("binned_lovasz", scores.to(dtype), labels)
+        assert exact - 2**-16 - slack <= binned <= exact + slack
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_binned_lovasz_is_the_exact_one_where_no_two_errors_are_near(seed):
+    scores, labels, _ = case(seed, shape=(1, 4, 5), spread=1.0)
+    torch.testing.assert_close(
+        value_and_gradient("binned_lovasz", scores, labels), value_and_gradient("lovasz", scores, labels)
+    )
+
+
+def test_binned_lovasz_treats_equal_errors_alike():
+    labels = torch.tensor([[[0, 1, 1, 0, 1, IGNORE]]], dtype=torch.uint8)
+    value, gradient = value_and_gradient("binned_lovasz", torch.zeros(1, 2, 1, 6, dtype=torch.float64), labels)
+    assert value.item() == pytest.approx(0.5)
+    for label in (0, 1):
+        of_class = gradient[0, :, 0, (labels == label).flatten()]
+        assert torch.equal(of_class, of_class[:, :1].expand_as(of_class))
+    # class 0, 2 of 5 pixels: (1/2 + 1/5) / 2 each, against (2 - 1) / (2 * 5) for the others; class 1 likewise
+    zero, one = (1 / 2 + 1 / 5) / 2, (1 / 3 + 1 / 5) / 2
+    zero_others, one_others = (2 - 1) / (2 * 5), (3 - 1.5) / (3 * 5)
+    # the mean over 2 classes, and the slope of the softmax at an even chance, 1/4
+    assert gradient[0, 0, 0, 0].item() == pytest.approx((-zero - one_others) / 2 / 4, rel=1e-9)
+    assert gradient[0, 1, 0, 1].item() == pytest.approx((-one - zero_others) / 2 / 4, rel=1e-9)
