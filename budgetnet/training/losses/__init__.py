@@ -3,7 +3,8 @@
 A loss file holds
 
 - `loss(scores, labels, weights) -> Tensor`: a scalar out of scores (n, classes, h, w) in any floating-point type, uint8
-  labels (n, h, w) and class weights (classes,), or None where none are given, on one device.
+  labels (n, height, width) and class weights (classes,), or None where none are given, on one device. Scores at another
+  size than that of their labels are resized bilinearly, which costs least inside a loss.
 
 Pixels labelled `IGNORE` change neither value nor gradient, a batch without labelled pixels gives 0 and a gradient of
 zeros, and all is worked out in float32 (float64 for such scores) and repeats to the last bit.
@@ -25,7 +26,7 @@ class Loss(Protocol):
     """A loss file, as its users see it."""
 
     def loss(self, scores: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-        """Scores (n, classes, h, w), uint8 labels (n, h, w) and class weights (classes,) -> a scalar."""
+        """Scores (n, classes, h, w), uint8 labels (n, height, width), class weights (classes,) -> a scalar."""
         ...
 
 

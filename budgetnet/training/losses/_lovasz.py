@@ -17,6 +17,7 @@ from torch import Tensor
 
 from budgetnet.training.losses._gradient import exact, known, rows_at_a_time
 from budgetnet.training.losses._pixels import pixels_of
+from budgetnet.training.losses._stretch import full_size
 
 Weigh = Callable[[Tensor, Tensor, list[int], Tensor], None]
 """(probabilities (n, classes, h, w), uint8 labels (n, h, w), pixels of each class, out): writes the derivatives by the
@@ -24,7 +25,8 @@ probabilities, summed over the classes, to all of `out`: 0 for void and for clas
 
 
 def lovasz_loss(scores: Tensor, labels: Tensor, weigh: Weigh) -> Tensor:
-    """The mean over the classes that the labels hold; 0 where no pixel is labelled. A label that is no class is void."""
+    """The mean over the classes that the labels hold; 0 where no pixel is labelled. Labels that are no class are void."""
+    scores = full_size(scores, labels)
     with torch.no_grad(), torch.autocast(scores.device.type, enabled=False):
         soft = torch.softmax(scores.to(exact(scores), memory_format=torch.contiguous_format), dim=1)
         gradient = torch.empty_like(soft)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from budgetnet.classes import IGNORE
 from budgetnet.training.losses._gradient import exact, known, rows_at_a_time
+from budgetnet.training.losses._stretch import stretch
 
 Rule = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(log p_y, weight) of every pixel -> its loss `f` and its slope `s` as above."""
@@ -27,27 +28,49 @@ def logarithm(log_p: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 def pixel_loss(scores: Tensor, labels: Tensor, weights: Tensor | None, rule: Rule) -> Tensor:
     """Mean of `rule` over the labelled pixels, each counting by the weight of its class; 0 where none counts.
 
-    Scores (n, classes, h, w), uint8 labels (n, h, w), weights (classes,). A label that is no class gives no number.
+    Scores (n, classes, h, w) are resized bilinearly to their labels, uint8 (n, height, width), where those are of
+    another size: band by band, so that no full-size map is ever made. Weights are (classes,). A label that is no class
+    gives no number.
     """
     with torch.no_grad(), torch.autocast(scores.device.type, enabled=False):
-        dtype = exact(scores)
-        table = share_table(labels, weights, scores.shape[1], dtype)
-        value = torch.zeros((), dtype=dtype, device=scores.device)
+        table = _shares(labels, weights, scores.shape[1], exact(scores))
         gradient = torch.empty_like(scores)
-        count, classes, height, width = scores.shape
-        rows = rows_at_a_time(scores.device, height, width, classes)
-        for image in range(count):
-            for top in range(0, height, rows):
-                here = slice(top, top + rows)
-                band = (
-                    scores[image, :, here].transpose(0, 1).to(dtype, memory_format=torch.contiguous_format, copy=True)
-                )
-                value += band_loss(band, labels[image, here], table, rule)
-                gradient[image, :, here] = band.transpose(0, 1)
+        work = _as_large if scores.shape[2:] == labels.shape[1:] else _smaller
+        value = work(scores, labels, table, rule, gradient)
     return known(scores, value, gradient)
 
 
-def share_table(labels: Tensor, weights: Tensor | None, classes: int, dtype: torch.dtype) -> Tensor:
+def _as_large(scores: Tensor, labels: Tensor, table: Tensor, rule: Rule, gradient: Tensor) -> Tensor:
+    """The loss of scores as large as their labels; writes the gradient."""
+    count, classes, height, width = scores.shape
+    rows = rows_at_a_time(scores.device, height, width, classes)
+    value = table.new_zeros(())
+    for image in range(count):
+        for top in range(0, height, rows):
+            here = slice(top, top + rows)
+            band = scores[image, :, here].transpose(0, 1)
+            band = band.to(table.dtype, memory_format=torch.contiguous_format, copy=True)
+            value += _of_band(band, labels[image, here], table, rule)
+            gradient[image, :, here] = band.transpose(0, 1)
+    return value
+
+
+def _smaller(scores: Tensor, labels: Tensor, table: Tensor, rule: Rule, gradient: Tensor) -> Tensor:
+    """The loss of scores that are resized to their labels; writes the gradient."""
+    how = stretch(scores, *labels.shape[1:])
+    value = table.new_zeros(())
+    for image, part in enumerate(scores):
+        wide = how.widened(part, table.dtype)
+        upstream = torch.zeros_like(wide)
+        for row in how.rows:
+            band = how.band(wide, row)
+            value += _of_band(band, labels[image, row.out], table, rule)
+            how.give_back(band, row, upstream)
+        gradient[image] = how.narrowed(upstream)
+    return value
+
+
+def _shares(labels: Tensor, weights: Tensor | None, classes: int, dtype: torch.dtype) -> Tensor:
     """What one pixel of each label has to do with the mean over a batch: (256,), 0 for `IGNORE`, all 0 where no pixel
     counts.
 
@@ -65,7 +88,7 @@ def pixels_of(labels: Tensor, classes: int) -> Tensor:
     return torch.bincount(labels.flatten(), minlength=IGNORE + 1)[:classes]
 
 
-def band_loss(band: Tensor, labels: Tensor, table: Tensor, rule: Rule) -> Tensor:
+def _of_band(band: Tensor, labels: Tensor, table: Tensor, rule: Rule) -> Tensor:
     """Sum of a rule over a band of scores (rows, classes, width), which it turns into the gradient where it stands.
 
     Labels (rows, width) are uint8; `table` holds the share of a pixel by its label.

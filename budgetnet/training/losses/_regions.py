@@ -12,6 +12,7 @@ from torch import Tensor
 from budgetnet.classes import IGNORE
 from budgetnet.training.losses._gradient import exact, known, rows_at_a_time
 from budgetnet.training.losses._pixels import pixels_of, subtract_at
+from budgetnet.training.losses._stretch import full_size
 
 Measure = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 """(hit, claimed, true), (classes,) each -> the score of every class, and its derivatives by `hit` and by `claimed`."""
@@ -22,6 +23,7 @@ def region_loss(scores: Tensor, labels: Tensor, measure: Measure) -> Tensor:
 
     Scores (n, classes, h, w), uint8 labels (n, h, w). A label that is no class counts as void.
     """
+    scores = full_size(scores, labels)
     with torch.no_grad(), torch.autocast(scores.device.type, enabled=False):
         soft = torch.empty(scores.shape, dtype=exact(scores), device=scores.device)
         hit, claimed = _sums(scores, labels, soft)

@@ -1,15 +1,21 @@
-"""Bilinear resizing as products of small matrices, band by band: the sums that `interpolate` makes, and their adjoint.
+"""Scores at low resolution made as large as their labels: bilinear resizing as products of small matrices.
 
-Half-pixel centres, no aligned corners: pixel `i` of `n` lies at `(i + 1/2) / n`. Products of matrices repeat on every
-device, which the gradient of `interpolate` does not on a GPU.
+Half-pixel centres, no aligned corners: the sums that `interpolate` makes, in bands of rows that fit the cache, and
+their adjoint for the gradient. Products of matrices repeat on every device, which the gradient of `interpolate` does
+not on a GPU.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
+
+from budgetnet.training.losses._gradient import exact, rows_at_a_time
+
+COLUMNS = 64
+"""Outputs made at a time in a row: few enough that the matrices hold few zeros, enough for quick products."""
 
 
 @final
@@ -22,8 +28,90 @@ class Band:
     matrix: Tensor
 
 
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """How a map of one image grows: its rows first get wider, all of them, then bands of rows are made of them.
+
+    Maps here are (rows, classes, columns), so that a band is one block of memory, made by one product.
+    """
+
+    rows: tuple[Band, ...]
+    columns: tuple[Band, ...]
+    small_width: int
+    width: int
+
+    def widened(self, scores: Tensor, dtype: torch.dtype) -> Tensor:
+        """Scores (classes, h, w) of an image -> (h, classes, width)."""
+        narrow = scores.transpose(0, 1).to(dtype, memory_format=torch.contiguous_format)
+        wide = narrow.new_empty(*narrow.shape[:2], self.width)
+        for part in self.columns:
+            torch.mm(narrow.flatten(0, 1)[:, part.source], part.matrix.t(), out=wide.flatten(0, 1)[:, part.out])
+        return wide
+
+    def band(self, wide: Tensor, row: Band) -> Tensor:
+        """The rows `row.out` at full size, (rows, classes, width)."""
+        return torch.mm(row.matrix, wide[row.source].flatten(1)).view(-1, *wide.shape[1:])
+
+    def give_back(self, gradient: Tensor, row: Band, upstream: Tensor) -> None:
+        """Adds the gradient by a band to that by the wide map it was made of, `upstream`."""
+        upstream[row.source].flatten(1).addmm_(row.matrix.t(), gradient.flatten(1))
+
+    def narrowed(self, upstream: Tensor) -> Tensor:
+        """The gradient by a wide map (h, classes, width) -> by the scores (classes, h, w)."""
+        narrow = upstream.new_zeros(*upstream.shape[:2], self.small_width)
+        for part in self.columns:
+            narrow.flatten(0, 1)[:, part.source].addmm_(upstream.flatten(0, 1)[:, part.out], part.matrix)
+        return narrow.transpose(0, 1)
+
+
+def stretch(scores: Tensor, height: int, width: int) -> Stretch:
+    """How scores (n, classes, h, w) become maps of a size."""
+    dtype, device = exact(scores), scores.device
+    _, classes, small_height, small_width = scores.shape
+    return Stretch(
+        rows=_bands(small_height, height, rows_at_a_time(device, height, width, classes), dtype, device),
+        columns=_bands(small_width, width, COLUMNS, dtype, device),
+        small_width=small_width,
+        width=width,
+    )
+
+
+def full_size(scores: Tensor, labels: Tensor) -> Tensor:
+    """Scores (n, classes, h, w) of the size of the labels (n, height, width): as they are, or resized bilinearly."""
+    if scores.shape[2:] == labels.shape[1:]:
+        return scores
+    with torch.autocast(scores.device.type, enabled=False):
+        resized: Tensor = _Resized.apply(scores, *labels.shape[1:])  # type: ignore[no-untyped-call]
+    return resized
+
+
+class _Resized(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, height: int, width: int) -> Tensor:
+        ctx.shape, ctx.dtype, ctx.how = scores.shape, scores.dtype, stretch(scores, height, width)
+        result = scores.new_empty(*scores.shape[:2], height, width, dtype=exact(scores))
+        for image, out in zip(scores, result, strict=True):
+            wide = ctx.how.widened(image, out.dtype)
+            for row in ctx.how.rows:
+                out[:, row.out] = ctx.how.band(wide, row).transpose(0, 1)
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        count, classes, small_height, _ = ctx.shape
+        result = gradient.new_empty(ctx.shape, dtype=ctx.dtype)
+        for image in range(count):
+            upstream = gradient.new_zeros(small_height, classes, gradient.shape[3])
+            for row in ctx.how.rows:
+                ctx.how.give_back(gradient[image, :, row.out].transpose(0, 1), row, upstream)
+            result[image] = ctx.how.narrowed(upstream)
+        return result, None, None
+
+
 @lru_cache(maxsize=64)
-def bands(small: int, large: int, size: int, dtype: torch.dtype, device: torch.device) -> tuple[Band, ...]:
+def _bands(small: int, large: int, size: int, dtype: torch.dtype, device: torch.device) -> tuple[Band, ...]:
     """How `small` pixels become `large`, `size` outputs at a time."""
     matrix = _matrix(small, large)
     found = []

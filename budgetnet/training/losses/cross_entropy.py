@@ -5,6 +5,7 @@ from torch.nn import functional
 
 from budgetnet.classes import IGNORE
 from budgetnet.training.losses._gradient import exact
+from budgetnet.training.losses._pixels import logarithm, pixel_loss
 
 
 def loss(scores: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -12,6 +13,8 @@ def loss(scores: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tenso
 
     Class weights are not its business: see `weighted_cross_entropy`.
     """
+    if scores.shape[2:] != labels.shape[1:]:
+        return pixel_loss(scores, labels, None, logarithm)
     # contiguous: the softmax is faster along planes than across them
     # and summed here, since the operator's own sum does not repeat on a GPU
     exactly = scores.contiguous().to(exact(scores))

@@ -13,6 +13,7 @@ from torch import Tensor
 from budgetnet.classes import IGNORE
 from budgetnet.training.losses._gradient import exact, rows_at_a_time
 from budgetnet.training.losses._pixels import logarithm, pixel_loss
+from budgetnet.training.losses._stretch import full_size
 
 HARD = 0.7
 LEAST = 16
@@ -23,6 +24,7 @@ def loss(scores: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tenso
 
     Scores (n, classes, h, w), uint8 labels (n, h, w). Pixels as hard as the easiest of the 16th belong to it.
     """
+    scores = full_size(scores, labels)
     labelled = labels != IGNORE
     log_p = torch.where(labelled, _log_probabilities(scores, labels), torch.inf)
     least = int(labelled.sum()) // LEAST
