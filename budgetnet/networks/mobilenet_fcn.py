@@ -9,6 +9,11 @@ dilated by the stride that was taken away. Weights keep their shapes, and each s
 evaluation the finer map holds the coarser one's values, at every second place for each stride taken away. `SAME` pads a
 side of even length at its end only, so those are the odd places (counted from 0) of a map whose side was even before
 the stride, the even places where it was odd.
+
+Weights go with either padding of the strided layers: on even sides, on which they were trained, both are the same. The
+network has TensorFlow's `SAME`, as slim's has; Keras' own MobileNet pads its strided depthwise layers `after`, which
+gives one row less of every odd side (and with that too few for a head that enlarges by whole strides). `stem` takes
+both, to be held against either.
 """
 
 from functools import lru_cache
@@ -18,7 +23,7 @@ from budgetnet import heads
 from budgetnet.graph import Graph, GraphBuilder, Node
 from budgetnet.heads import Stem
 from budgetnet.numeric import maximum, plain, truncate
-from budgetnet.ops import Activation, BatchNorm2d, Conv2d
+from budgetnet.ops import Activation, BatchNorm2d, Conv2d, PaddingRule
 from budgetnet.parameters import Parameter, Value
 from budgetnet.units import Number
 
@@ -100,29 +105,56 @@ def graph(
 ) -> Graph:
     """The network for images of height x width pixels; all numbers may be NumPy arrays over a grid of networks."""
     shared = plain(depth_multiplier, height, width)
-    nodes, stem = (_shared_stem if shared else _stem)(depth_multiplier, final_endpoint, output_stride, height, width)
+    nodes, features = (_shared_stem if shared else _stem)(
+        depth_multiplier, final_endpoint, output_stride, height, width
+    )
     g = GraphBuilder(nodes)
     with g.part("head"):
-        heads.head(head).add(g, stem, classes=classes, **head_parameters)
+        heads.head(head).add(g, features, classes=classes, **head_parameters)
     return g.finish()
 
 
+def stem(
+    *,
+    depth_multiplier: Number,
+    height: Number,
+    width: Number,
+    final_endpoint: str = ENDPOINTS[-1],
+    output_stride: int = 32,
+    padding: PaddingRule = "same",
+) -> Graph:
+    """The stem alone, a network whose output is its features. `padding` is that of strided depthwise layers."""
+    return Graph(nodes=_stem(depth_multiplier, final_endpoint, output_stride, height, width, padding)[0])
+
+
 def _stem(
-    depth_multiplier: Number, final_endpoint: str, output_stride: int, height: Number, width: Number
+    depth_multiplier: Number,
+    final_endpoint: str,
+    output_stride: int,
+    height: Number,
+    width: Number,
+    padding: PaddingRule = "same",
 ) -> tuple[tuple[Node, ...], Stem]:
     """The image and the stem, and what a head needs to know of them."""
     g = GraphBuilder()
     image = g.image(height=height, width=width)
     with g.part("stem"):
-        stem = _units(g, image, depth_multiplier, final_endpoint, output_stride)
-    return g.finish().nodes, stem
+        made = _units(g, image, depth_multiplier, final_endpoint, output_stride, padding)
+    return g.finish().nodes, made
 
 
 _shared_stem = lru_cache(maxsize=256)(_stem)
 """A plan goes through many heads on few stems."""
 
 
-def _units(g: GraphBuilder, image: str, depth_multiplier: Number, final_endpoint: str, output_stride: int) -> Stem:
+def _units(
+    g: GraphBuilder,
+    image: str,
+    depth_multiplier: Number,
+    final_endpoint: str,
+    output_stride: int,
+    padding: PaddingRule,
+) -> Stem:
     x, total_stride, dilation, taps = image, 1, 1, {}
     for endpoint, (kind, row_stride, full_channels) in zip(ENDPOINTS, ROWS, strict=True):
         channels = maximum(truncate(full_channels * depth_multiplier), MINIMUM_CHANNELS)
@@ -133,7 +165,8 @@ def _units(g: GraphBuilder, image: str, depth_multiplier: Number, final_endpoint
             x = _unit(g, path, "convolution", Conv2d(channels=channels, kernel=3, stride=stride), x)
         else:
             groups = g.shape(x).channels
-            spatial = Conv2d(channels=groups, kernel=3, stride=stride, dilation=dilation, groups=groups)
+            rule: PaddingRule = padding if stride > 1 else "same"
+            spatial = Conv2d(channels=groups, kernel=3, stride=stride, padding=rule, dilation=dilation, groups=groups)
             x = _unit(g, path.replace("_pointwise", "_depthwise"), "depthwise", spatial, x)
             x = _unit(g, path, "convolution", Conv2d(channels=channels, kernel=1), x)
         dilation *= row_stride // stride
