@@ -86,7 +86,7 @@ def _may_overwrite(graph: Graph, node: Node) -> bool:
     """Whether a node is the only reader of a map that was made for it: then it may be computed in place, for memory."""
     source = next(other for other in graph.nodes if other.name == node.inputs[0])
     readers = sum(other.inputs.count(source.name) for other in graph.nodes)
-    return readers == 1 and isinstance(source.op, ops.Conv2d | ops.BatchNorm2d | ops.BiasAdd)
+    return readers == 1 and isinstance(source.op, ops.Conv2d | ops.BatchNorm2d | ops.BiasAdd | ops.Add)
 
 
 def _attach(root: nn.Module, name: str, module: nn.Module) -> None:
@@ -117,7 +117,10 @@ class Conv2d(nn.Conv2d):
             bias=False,
         )
         self._rule = cast(PaddingRule, op.padding) if isinstance(op.padding, str) else None
-        nn.init.xavier_uniform_(self.weight)
+        if op.initial == "zero":
+            nn.init.zeros_(self.weight)
+        else:
+            nn.init.xavier_uniform_(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, in, height, width) -> (batch, out, ...)."""
@@ -168,7 +171,7 @@ def _size(x: Tensor) -> tuple[int, int]:
 
 
 class BiasAdd(nn.Module):
-    """Adds a learned number per channel, zero at first."""
+    """Adds a learned number per channel, zero at first; in the precision of the map, which would grow otherwise."""
 
     def __init__(self, op: ops.BiasAdd, given: Shape) -> None:
         super().__init__()
@@ -176,7 +179,8 @@ class BiasAdd(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape unchanged."""
-        return x + self.bias[:, None, None]
+        bias = self.bias if self.bias.dtype == x.dtype else self.bias.to(x.dtype)
+        return x + bias[:, None, None]
 
 
 class Resize(nn.Module):
@@ -280,6 +284,7 @@ BUILDERS: dict[type[ops.Operator], Callable[[Any, tuple[Shape, ...]], nn.Module]
     ops.Activation: _activation,
     ops.Dropout: lambda op, inputs: nn.Dropout(op.rate),
     ops.MaxPool2d: lambda op, inputs: MaxPool2d(op, inputs[0]),
+    ops.GlobalAvgPool2d: lambda op, inputs: nn.AdaptiveAvgPool2d(1),
     ops.Resize: lambda op, inputs: Resize(op),
     ops.Crop: lambda op, inputs: Crop(),
     ops.Add: lambda op, inputs: Add(),

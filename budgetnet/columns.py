@@ -1,11 +1,11 @@
 """Columns that several reports share, so that a figure reads the same everywhere."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from budgetnet import units
-from budgetnet.networks import family
+from budgetnet.networks import Candidate, family
 from budgetnet.parameters import written
 from budgetnet.report import Column
 
@@ -35,6 +35,16 @@ def parameter_columns(scenario: "Scenario", names: Sequence[str]) -> list[Column
     return [
         Column(key=p.name, heading=p.name.replace("_", " "), show=word, right=p.kind is not str) for p in parameters
     ]
+
+
+def told(names: Sequence[str], candidates: Collection[Candidate]) -> list[str]:
+    """Of these parameters those that a table of candidates of one network tells: as in labels, a named one only where
+    one of the candidates does not have its default.
+    """
+    known = {p.name: p for network in {each.network for each in candidates} for p in family(network).parameters}
+    named = {name: known[name].default for name in names if name in known and known[name].named}
+    other = {name for each in candidates for name, value in each.values if name in named and value != named[name]}
+    return [name for name in names if name not in named or name in other]
 
 
 def word(value: Any) -> str:

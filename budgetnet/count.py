@@ -131,6 +131,7 @@ RULES: dict[type[ops.Operator], Callable[[Any, tuple[Shape, ...], Shape], Cost]]
     ops.Activation: _nothing,
     ops.Dropout: _nothing,
     ops.MaxPool2d: _nothing,
+    ops.GlobalAvgPool2d: _nothing,
     ops.Resize: _nothing,
     ops.Crop: _nothing,
     ops.Add: _nothing,

@@ -172,6 +172,7 @@ RULES: dict[type[ops.Operator], Callable[[_Deployed, Node], None]] = {
     ops.Activation: _Deployed.in_place,
     ops.Dropout: _Deployed.nothing,
     ops.MaxPool2d: _Deployed.new_buffer,
+    ops.GlobalAvgPool2d: _Deployed.new_buffer,
     ops.Resize: _Deployed.new_buffer,
     ops.Crop: _Deployed.view,
     ops.Add: _Deployed.new_buffer,

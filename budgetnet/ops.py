@@ -116,7 +116,10 @@ class Input(Operator):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conv2d(Operator):
-    """Convolution without bias (that is a `BiasAdd`). Depthwise where `groups` equals the input's channels."""
+    """Convolution without bias (that is a `BiasAdd`). Depthwise where `groups` equals the input's channels.
+
+    `initial="zero"` starts it as nothing at all, so that what it adds to is at first as it would be without it.
+    """
 
     channels: Number
     kernel: Number
@@ -124,6 +127,7 @@ class Conv2d(Operator):
     padding: Padding = "same"
     dilation: Number = 1
     groups: Number = 1
+    initial: Literal["xavier", "zero"] = "xavier"
 
     def weights(self, given: Shape) -> Number:
         """k^2 * Cin / groups for each of its output's channels."""
@@ -243,6 +247,16 @@ class MaxPool2d(Operator):
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalAvgPool2d(Operator):
+    """The mean of each channel: one number for the whole map."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The input's channels x 1 x 1."""
+        return Shape(channels=_only(inputs, self).channels, height=1, width=1)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resize(Operator):
     """Scales the first input to the second's height and width, pixel centres aligned (half-pixel rule)."""
 
@@ -300,6 +314,7 @@ OPERATORS: tuple[type[Operator], ...] = (
     Activation,
     Dropout,
     MaxPool2d,
+    GlobalAvgPool2d,
     Resize,
     Crop,
     Add,

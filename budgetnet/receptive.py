@@ -4,7 +4,8 @@ The field of one output is found backwards, from the node to the image: if w nei
 many neighbours of the input do they see, at most? For a convolution that is (w - 1) * stride + (kernel - 1) * dilation
 + 1 (Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019,
 https://distill.pub/2019/computing-receptive-fields/, their recurrence r_(l-1) = s_l * r_l + (k_l - s_l)). Where paths
-meet, the largest counts. Borders are left out of account: a field may be larger than the image.
+meet, the largest field counts, and the smallest stride: what was resized to the size of a map lies where that map's
+cells lie. Borders are left out of account: a field may be larger than the image.
 
 "At most", because an upsampled map's outputs see different numbers of inputs: the one that sees most is told. Later
 strides and dilations may pass it over (and so may the holes that a transposed convolution leaves where its kernel is
@@ -57,7 +58,7 @@ def receptive_fields(graph: Graph) -> dict[str, Field]:
         step = _step(node, inputs)
         sources = [places[name] for name in node.sources]
         links.append([(source, step.window) for source in sources])
-        strides.append(step.stride * max((strides[source] for source in sources), default=Fraction(1)))
+        strides.append(step.stride * min((strides[source] for source in sources), default=Fraction(1)))
     return {name: Field(pixels=_seen(links, place, image), stride=strides[place]) for name, place in places.items()}
 
 
@@ -99,6 +100,12 @@ def _max_pool(op: ops.MaxPool2d, inputs: tuple[Shape, ...], output: Shape) -> St
     return _sliding(op.kernel, op.stride, 1)
 
 
+def _global_pool(op: ops.GlobalAvgPool2d, inputs: tuple[Shape, ...], output: Shape) -> Step:
+    """One output that sees all inputs; there is no next one, and a resize spreads it over as many again."""
+    side = max(inputs[0].height, inputs[0].width)
+    return Step(window=lambda wanted: side, stride=Fraction(side))
+
+
 def _conv_transpose(op: ops.ConvTranspose2d, inputs: tuple[Shape, ...], output: Shape) -> Step:
     """Inputs lie `stride` outputs apart and each reaches `kernel` of them: w outputs meet ceil((w + kernel - 1) /
     stride) inputs at most, a single one ceil(kernel / stride).
@@ -138,6 +145,7 @@ RULES: dict[type[ops.Operator], Callable[[Any, tuple[Shape, ...], Shape], Step]]
     ops.Activation: _same,
     ops.Dropout: _same,
     ops.MaxPool2d: _max_pool,
+    ops.GlobalAvgPool2d: _global_pool,
     ops.Resize: _resize,
     ops.Crop: _same,
     ops.Add: _same,

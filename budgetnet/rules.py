@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
-from math import lcm, prod
+from math import lcm
 from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import BeforeValidator, ValidationInfo
@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, ValidationInfo
 from budgetnet import networks, platforms, plugins, yaml_source
 from budgetnet.errors import BudgetnetError, did_you_mean, shorten
 from budgetnet.parameters import Parameter, Value
-from budgetnet.space import LARGEST, complete_space
+from budgetnet.space import LARGEST, number
 from budgetnet.yaml_source import Fault, FaultsError, say
 
 MAXIMUM_CLASSES: Final = 254
@@ -157,7 +157,7 @@ def search_space(space: Any, info: ValidationInfo) -> dict[str, tuple[Value, ...
             checked[name] = () if wrong else tuple(map(known[name].normal, listed))
         else:
             faults.append(Fault((name,), f"unknown parameter{did_you_mean(name[:100], list(known))}"))
-    size = prod(len(values) for values in complete_space(network, checked).values())
+    size = number(network, checked)
     if size > LARGEST:
         faults.append(Fault((), f"must hold {LARGEST:,} candidates or fewer", f"{size:,}"))
     if faults:

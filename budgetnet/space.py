@@ -1,6 +1,7 @@
 """The search space: which values each parameter may take."""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 from budgetnet.networks import family
 from budgetnet.parameters import Value
@@ -23,3 +24,13 @@ def complete_space(network: str, given: Space) -> dict[str, tuple[Value, ...]]:
         for parameter in chosen.head_parameters(str(head)):
             space.setdefault(parameter.name, tuple(given.get(parameter.name, parameter.space)))
     return space
+
+
+def number(network: str, given: Space) -> int:
+    """How many candidates a space holds: each head has its own parameters only. `given` must have been checked."""
+    chosen, space = family(network), complete_space(network, given)
+    own = prod(len(space[p.name]) for p in chosen.declaration.PARAMETERS if p.name != "head")
+    if "head" not in space:
+        return own
+    heads = (chosen.head_parameters(str(head)) for head in space["head"])
+    return own * sum(prod(len(space[p.name]) for p in parameters) for parameters in heads)

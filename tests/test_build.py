@@ -59,6 +59,9 @@ def every_operator() -> Graph:
     nearest = g.add("nearest", ops.Resize(mode="nearest"), x, fine)
     x = g.add("add", ops.Add(), bilinear, nearest, fine)
     x = g.add("concat", ops.Concat(), x, fine)
+    mean = g.add("mean", ops.GlobalAvgPool2d(), x)
+    spread = g.add("spread", ops.Resize(), mean, x)
+    x = g.add("with_mean", ops.Add(), x, spread)
     x = g.add("up", ops.ConvTranspose2d(channels=5, kernel=4, stride=2, groups=1), x)
     g.add("crop", ops.Crop(), x, image)
     return g.finish()
@@ -148,6 +151,34 @@ def test_weights_start_as_declared():
     upsampler = module.node_module("upsampler").weight
     assert torch.equal(upsampler[3, 3], bilinear_kernel(64))
     assert not upsampler[3, 4].any()
+
+
+def test_a_convolution_may_start_as_nothing():
+    g = GraphBuilder()
+    g.add("score", ops.Conv2d(channels=4, kernel=1, initial="zero"), g.image(height=5, width=5))
+    assert not build(g.finish(), seed=0).node_module("score").weight.any()
+
+
+def test_a_bias_keeps_the_precision_of_the_map():
+    g = GraphBuilder()
+    g.add("bias", ops.BiasAdd(), g.image(height=5, width=5))
+    module = build(g.finish())
+    torch.nn.init.constant_(module.node_module("bias").bias, 1.5)
+    for dtype in (torch.float32, torch.bfloat16):
+        found = module(torch.ones(1, 3, 5, 5, dtype=dtype))
+        assert torch.equal(found, torch.full((1, 3, 5, 5), 2.5, dtype=dtype))
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 4])
+def test_a_dilated_kernel_pads_by_itself(dilation, monkeypatch):
+    """A copy of the map for each dilated layer would be slower than the layer."""
+    op = ops.Conv2d(channels=2, kernel=3, dilation=dilation)
+    layer = building.Conv2d(op, ops.Shape(channels=2, height=9, width=7))
+    picture = torch.rand(1, 2, 9, 7, generator=torch.Generator().manual_seed(0))
+    padded = functional.pad(picture, [dilation] * 4)
+    expected = functional.conv2d(padded, layer.weight, dilation=dilation)
+    monkeypatch.setattr(functional, "pad", None)
+    torch.testing.assert_close(layer(picture), expected)
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4, 5, 8, 32])

@@ -174,6 +174,7 @@ class Recipe:
             ops.BatchNorm2d: ops.BatchNorm2d(),
             ops.Activation: ops.Activation(kind="relu"),
             ops.Dropout: ops.Dropout(rate=0.5),
+            ops.GlobalAvgPool2d: ops.GlobalAvgPool2d(),
         }[kind], (first,)
 
 

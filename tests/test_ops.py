@@ -97,6 +97,7 @@ def test_shapes_of_a_grid_are_those_of_its_points():
         (ops.Concat(), [(1, 4, 4), (1, 4, 5)], "one height and width"),
         (ops.Crop(), [(1, 4, 4), (1, 5, 4)], "must cut to a smaller size"),
         (ops.Crop(), [(1, 4, 4)], "Crop takes an input and a reference, but got 1 inputs"),
+        (ops.GlobalAvgPool2d(), [(1, 4, 4), (1, 4, 4)], "GlobalAvgPool2d takes one input, but got 2"),
         (ops.BiasAdd(), [], "BiasAdd takes one input, but got 0"),
         (ops.Conv2d(channels=4, kernel=1, groups=3), [(3, 4, 4)], "groups must divide 3 input and 4 output channels"),
         (ops.Conv2d(channels=3, kernel=1, groups=3), [(4, 4, 4)], "groups must divide 4 input and 3 output channels"),

@@ -13,7 +13,9 @@ from budgetnet.errors import BudgetnetError
 from budgetnet.graph import Graph
 from budgetnet.networks import Candidate, mobilenet_fcn
 from budgetnet.ops import Conv2d
-from budgetnet.plan import plan
+from budgetnet.plan import measure, plan
+from budgetnet.plan.inputs import inputs
+from budgetnet.plan.tables import Tables
 from budgetnet.receptive import receptive_fields
 from budgetnet.verify import verify_candidate
 
@@ -131,3 +133,19 @@ def test_a_scenario_with_another_output_stride_is_refused(value: object, rule: s
 def test_an_output_stride_has_no_range() -> None:
     with pytest.raises(BudgetnetError, match="must be a whole number"):
         scenario.load("parking").changed(search_space={"output_stride": {"from": 8, "to": 16, "step": 8}})
+
+
+def test_plans_tell_output_strides_only_where_one_is_not_the_default() -> None:
+    usual = plan(scenario.load("parking"))
+    assert "output_stride" not in {column.key for column in Tables.of(usual).candidates.columns}
+    named = measure(usual.scenario, Candidate.of("mobilenet-fcn", {"output_stride": 16}))
+    (table,) = [Tables.of(usual, [named]).named]
+    assert table is not None
+    assert "output_stride" in {column.key for column in table.columns}
+    several = plan(usual.scenario.changed(search_space={"output_stride": [16, 32]}))
+    assert "output_stride" in {column.key for column in Tables.of(several).candidates.columns}
+    label = next(each for each in inputs(several) if each.name == "largest")
+    assert label.value == several.candidates[0].label
+    assert label.formula is not None
+    assert '=32,""," / output_stride="&INDEX(' in label.formula
+    assert "output_stride" not in str(next(each for each in inputs(usual) if each.name == "largest").formula)

@@ -105,7 +105,8 @@ training: {epochs: 1, batch_size: 1, learning_rate: 1, weight_decay: 0, seed: 42
 
 def test_space_is_the_networks_proposal_where_the_scenario_says_nothing(tmp_path: Path) -> None:
     made = load(tmp_path, with_line("search_space: {classifier_kernel: [9, 11]}"))
-    proposed = {parameter.name: parameter.space for parameter in networks.family("mobilenet-fcn").parameters}
+    known = networks.family("mobilenet-fcn")
+    proposed = {p.name: p.space for p in (*known.declaration.PARAMETERS, *known.head_parameters("fcn"))}
     assert made.space == {**proposed, "classifier_kernel": (9, 11)}
     assert list(made.space) == list(proposed)
 
@@ -209,8 +210,8 @@ BROKEN = [
     ),
     ("search_space: [1]", "search_space: must be a mapping of parameters to values, but got [1]"),
     (
-        "search_space: {kernel: [1]}",
-        "search_space.kernel: unknown parameter; known: depth_multiplier, ",
+        "search_space: {sharpness: [1]}",
+        "search_space.sharpness: unknown parameter; known: depth_multiplier, ",
     ),
     (
         "search_space: {depth_multipler: [1]}",

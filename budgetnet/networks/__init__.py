@@ -86,7 +86,8 @@ def family(name: str) -> Family:
     declaration = cast(Declaration, load_module(__name__, name, "network"))
     parameters = {parameter.name: parameter for parameter in declaration.PARAMETERS}
     if "head" in parameters:
-        for key in heads.names():
+        usual = parameters["head"].default
+        for key in sorted(heads.names(), key=lambda key: key != usual):
             for parameter in heads.head(key).PARAMETERS:
                 if parameters.setdefault(parameter.name, parameter) != parameter:
                     raise ValueError(f"{parameter.name}: must be declared once for all heads, but {key!r} has its own")

@@ -5,6 +5,7 @@ from typing import Final
 
 from budgetnet import units
 from budgetnet.cameras import FASTEST, MOST_CAMERAS
+from budgetnet.columns import told
 from budgetnet.networks import family
 from budgetnet.parameters import Parameter, written
 from budgetnet.plan import Plan
@@ -189,7 +190,8 @@ def _label(plan: Plan) -> list[Input]:
         return []
     (names,) = sets
     known = family(plan.scenario.networks[0].family)
-    parameters = [known.parameter(name) for name in names]
+    shown = told(names, [planned.candidate for planned in plan.candidates])
+    parameters = [known.parameter(name) for name in shown]
     plain = '&" / "&'.join(_at_largest(each) for each in parameters if not each.named)
     named = "".join(f"&{_where_not_default(each)}" for each in parameters if each.named)
     return [

@@ -63,11 +63,13 @@ def candidates(key: str, title: str, plan: Plan, chosen: Sequence[Planned], rows
         return table
     memory = () if plan.scenario.budget_mb else ("memory_mb",)
     table = narrow(table, "gops:", "headroom_gops", "ops", "params", *memory, "speed", "max_fps")
-    labels = [column for column in table.columns if column.key.startswith("label:")]
-    if least_width(table) <= SCREEN or not labels:
+    if least_width(table) <= SCREEN:
         return table
-    others = [column for column in table.columns if column not in labels]
-    return replace(table, columns=[Column(key="label", heading="networks", right=False), *others])
+    one = len(plan.scenario.networks) == 1
+    choosing = set(plan.scenario.space) if one else {f"label:{choice.name}" for choice in plan.scenario.networks}
+    others = [column for column in table.columns if column.key not in choosing]
+    heading = "candidate" if one else "networks"
+    return replace(table, columns=[Column(key="label", heading=heading, right=False), *others])
 
 
 def narrow(table: Table, *dispensable: str) -> Table:

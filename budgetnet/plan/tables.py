@@ -6,7 +6,7 @@ from typing import Any, Final, final
 
 from budgetnet import units
 from budgetnet.cameras import Group, NetworkChoice
-from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, parameter_columns, shares_named, word
+from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, parameter_columns, shares_named, told, word
 from budgetnet.networks import family
 from budgetnet.plan import Plan
 from budgetnet.plan.answers import answers, machine_table, subjects
@@ -84,7 +84,7 @@ def candidate_table(key: str, title: str, plan: Plan, chosen: Sequence[Planned],
     return Table(
         key=key,
         title=title,
-        columns=[*_choice_columns(plan, exact=exact), *figures, *([BEST] if exact else [])],
+        columns=[*_choice_columns(plan, chosen, exact=exact), *figures, *([BEST] if exact else [])],
         rows=rows,
         marked=lambda row: bool(row["best"]),
     )
@@ -116,19 +116,19 @@ def _row(planned: Planned) -> dict[str, Any]:
     }
 
 
-def _choice_columns(plan: Plan, *, exact: bool) -> list[Column]:
+def _choice_columns(plan: Plan, chosen: Sequence[Planned], *, exact: bool) -> list[Column]:
     """Which candidates: every parameter, or those that not all share; labels where several networks are chosen."""
     choices = plan.scenario.networks
     if len(choices) == 1:
         (choice,) = choices
         names = [name for name in choice.space if exact or _varies(plan, choice, name)]
-        return parameter_columns(plan.scenario, names)
+        return parameter_columns(plan.scenario, told(names, [planned.candidate for planned in chosen]))
     if not exact:
         return [Column(key=f"label:{choice.name}", heading=choice.name, right=False) for choice in choices]
     return [
         Column(key=f"{choice.name}.{name}", heading=f"{choice.name} {name.replace('_', ' ')}", show=word, right=False)
-        for choice in choices
-        for name in choice.space
+        for place, choice in enumerate(choices)
+        for name in told(list(choice.space), [planned.candidates[place] for planned in chosen])
     ]
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from budgetnet import units
-from budgetnet.columns import parameter_columns
+from budgetnet.columns import parameter_columns, told
 from budgetnet.parameters import Value
 from budgetnet.plan import measure
 from budgetnet.plan.demand import Planned
@@ -234,7 +234,8 @@ def _short_table(scenario: Scenario, pairs: Pairs) -> Table:
         labels = [Column(key=f"label:{choice.name}", heading=choice.name, right=False) for choice in scenario.networks]
         return _candidate_table(pairs, [*labels, *_SHOWN_COLUMNS])
     chosen = [new.candidate.parameters for _, new in pairs]
-    columns = parameter_columns(scenario, list(dict.fromkeys(name for parameters in chosen for name in parameters)))
+    names = list(dict.fromkeys(name for parameters in chosen for name in parameters))
+    columns = parameter_columns(scenario, told(names, [new.candidate for _, new in pairs]))
     differing = [column for column in columns if len({parameters.get(column.key) for parameters in chosen}) > 1]
     table = _candidate_table(pairs, [*(differing or columns), *_SHOWN_COLUMNS])
     alike = [f"{column.heading} {column.text(chosen[0])}" for column in columns if column not in differing]
