@@ -197,3 +197,15 @@ def test_heads_are_limited_by_their_figures_not_by_their_rows() -> None:
     values = {"from": 0.0001, "to": 1.5, "step": 0.0001}
     asked = make(search_space={**TINY, "depth_multiplier": values})
     assert parts.head_table(plan(asked)) is None
+
+
+def test_candidates_of_many_heads_are_told_by_their_labels_where_columns_do_not_fit() -> None:
+    heads = {"head": ["fcn", "fcn8s", "light-decoder", "context"], "output_stride": [16, 32]}
+    made = plan(make(search_space=heads))
+    shown = people.candidates("plan-candidates", "Candidates", made, made.candidates[:50], people.SHORT)
+    assert least_width(shown) <= people.SCREEN
+    first, *_ = shown.columns
+    assert (first.heading, [first.text(row) for row in shown.rows]) == (
+        "candidate",
+        [planned.label for planned in made.candidates[:50]],
+    )
