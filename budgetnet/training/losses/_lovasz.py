@@ -25,7 +25,7 @@ probabilities, summed over the classes, to all of `out`: 0 for void and for clas
 
 
 def lovasz_loss(scores: Tensor, labels: Tensor, weigh: Weigh) -> Tensor:
-    """The mean over the classes that the labels hold; 0 where no pixel is labelled. Labels that are no class are void."""
+    """Mean over the classes that the labels hold; 0 where no pixel is labelled. Labels that are no class are void."""
     scores = full_size(scores, labels)
     with torch.no_grad(), torch.autocast(scores.device.type, enabled=False):
         soft = torch.softmax(scores.to(exact(scores), memory_format=torch.contiguous_format), dim=1)

@@ -52,8 +52,7 @@ def _count(places: Tensor, shape: tuple[int, int]) -> Tensor:
 
 def _of_bins(misses: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """(BINS + 1,) pixels of a class by their error, and of other classes -> the derivatives by each's errors."""
-    ours, theirs = misses.double(), others.double()
-    left = ours.cumsum(0)  # of the class with this error or a smaller one: bins come by rising error
-    size = ours.sum() + theirs.sum() - theirs.cumsum(0)  # the class, and others with greater errors
-    grown = size + theirs
-    return (1 / size + 1 / grown) / 2, (left - ours / 2) / (size * grown)
+    left = misses.cumsum(0)  # of the class with this error or a smaller one: bins come by rising error
+    size = (misses.sum() + others.sum() - others.cumsum(0)).double()  # the class, and others with greater errors
+    grown = size + others
+    return (1 / size + 1 / grown) / 2, (left - misses / 2) / (size * grown)

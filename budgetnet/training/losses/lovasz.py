@@ -47,7 +47,9 @@ def _weights(others: Tensor, count: int, dtype: torch.dtype) -> Tensor:
     before = torch.full((), count, dtype=counter, device=others.device)
     for start in range(0, size, step):
         other = others[start : start + step].to(counter)
-        union = torch.cumsum(other, dim=0).add_(before)  # the class and the others before, this one counted
+        # whole numbers add up alike in any order, but a GPU's operator for others warns that it does not repeat
+        counts = torch.cumsum(other if other.is_cpu else other.long(), dim=0).to(counter)
+        union = counts.add_(before)  # the class and the others before, this one counted
         before = union[-1].clone()
         union -= other
         left = union - places[: len(other)] - start  # pixels of the class still to come

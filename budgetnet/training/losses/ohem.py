@@ -30,7 +30,8 @@ def loss(scores: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tenso
     least = int(labelled.sum()) // LEAST
     bound: Tensor | float = math.log(HARD)
     if int((log_p < bound).sum()) < least:
-        bound = log_p.flatten().kthvalue(least).values.nextafter(log_p.new_tensor(torch.inf))
+        hardest = log_p.flatten().topk(least, largest=False, sorted=False).values
+        bound = hardest.max().nextafter(log_p.new_tensor(torch.inf))
     hard = torch.where(log_p < bound, labels, IGNORE)
     return pixel_loss(scores, hard, None, logarithm)
 
