@@ -207,6 +207,9 @@ def test_a_folder_gives_the_largest_resolution_or_the_next_wider(tmp_path, state
 def test_wrong_sources_are_told(tmp_path, file, state):
     for source, rule in [
         (str(tmp_path / "none.h5"), r"weights must be a file, a folder, an address .* or 'keras', but got .*not there"),
+        ("x" * 5000, r"weights must be a file, .* but got 'xxx.*xxx\.\.\., which is not there"),
+        ("~nobody-of-that-name/a.h5", "weights must be a file, .* which is not there"),
+        ("a\0b", r"weights must be a file, .* but got 'a\\x00b', which is not there"),
         (str(tmp_path), r"must hold files named by their depth multiplier, .* but got none$"),
         ("ftp://host/a.h5#sha256=" + 64 * "0", "must begin with https://"),
     ]:

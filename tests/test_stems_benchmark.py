@@ -1,23 +1,30 @@
-"""The benchmark of stems runs and tells what it compares."""
+"""The benchmarks of stems run and tell what they compare."""
 
 import importlib.util
 from argparse import Namespace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 from stem_files import random_stem, write_hdf5
 
 from budgetnet.errors import BudgetnetError
 
-PROGRAM = Path(__file__).parent.parent / "benchmarks" / "stems.py"
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+def loaded(name):
+    spec = importlib.util.spec_from_file_location(f"{name}_benchmark", FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
 def program():
-    spec = importlib.util.spec_from_file_location("stems_benchmark", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded("stems")
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +54,20 @@ def test_starts_are_what_the_folder_holds(program, folder):
     assert list(program.starts(folder, 0.2)) == ["Xavier", "narrowed from 0.25"]
     with pytest.raises(BudgetnetError, match=r"must hold a stem of depth multiplier 0.3 or wider"):
         program.starts(folder, 0.3)
+
+
+def test_ways_of_narrowing_are_compared_on_images(folder, tmp_path, capsys):
+    program = loaded("narrowing")
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8)).save(tmp_path / f"{name}.png")
+    program.main(Namespace(stems=str(folder), images=str(tmp_path), count=2, pairs=["0.25:0.2"]))
+    said = capsys.readouterr().out
+    assert said.startswith("2 images of 160 x 240")
+    shares = {line.split("|")[1].strip(): line.split("|")[2:5] for line in said.splitlines() if ": " in line}
+    assert next(iter(shares)) == "0.25 to 0.2: ours"
+    assert len(shares) == 5
+    assert all(-1 < float(share) <= 1 for line in shares.values() for share in line)
+    same = torch.rand(600, 4, dtype=torch.float64)
+    assert program.explained(same, 2 * same + 1) == pytest.approx(1, abs=1e-3)
+    assert program.explained(same[:, :2], same) == pytest.approx(0.5, abs=0.05)

@@ -45,7 +45,7 @@ class PretrainedStem:
     @property
     def story(self) -> str:
         """Where the weights come from, on one line."""
-        told = self.origin
+        told = printable(self.origin)
         if self.narrowed_from is not None:
             told += f", narrowed from depth multiplier {self.narrowed_from:.4g} to {self.depth_multiplier:.4g}"
         if self.passed_over:
@@ -96,20 +96,21 @@ def apply(stem: PretrainedStem, model: nn.Module) -> int:
     Raises BudgetnetError, before anything is copied, where the model has none of the stem's tensors, one that the stem
     does not have, or one of another size.
     """
+    where = printable(stem.origin)
     own = {
         name: tensor
         for name, tensor in model.state_dict().items()
         if name.startswith(layout.PREFIX) and not name.endswith(".num_batches_tracked")
     }
     if not own:
-        raise BudgetnetError(f"the network must have a stem of MobileNet v1 for {stem.origin}, but has none")
+        raise BudgetnetError(f"the network must have a stem of MobileNet v1 for {where}, but has none")
     for name, tensor in own.items():
         if name not in stem.state:
-            raise BudgetnetError(f"{stem.origin}: must hold {name}, which the network has, but does not")
+            raise BudgetnetError(f"{where}: must hold {name}, which the network has, but does not")
         held = tuple(stem.state[name].shape)
         if held != tuple(tensor.shape):
             told = f"must be of size {tuple(tensor.shape)}, as in the network, but got {held}"
-            raise BudgetnetError(f"{stem.origin}: {name}: {told}")
+            raise BudgetnetError(f"{where}: {name}: {told}")
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(stem.state[name])

@@ -13,7 +13,7 @@ idea that importance runs backwards is that of Yu et al., "NISP" (arXiv:1711.059
 
 The running means of what reads fewer channels lose the constants of those that fell away. Measured on street scenes,
 narrowing so leaves more of the wide stem's features than the norms of filters do, or than the same sets without the
-constants (`benchmarks/README.md`). There are no data to do better with; training does.
+constants (`benchmarks/narrowing.py`). There are no data to do better with; training does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,34 +35,45 @@ def narrow(state: Mapping[str, Tensor], wide: float, depth_multiplier: float) ->
     """The stem of `wide` cut to a depth multiplier that gives no row more channels. The same tensors where the widths
     are the same.
     """
+    return cut(state, wide, important(state, wide, depth_multiplier))
+
+
+def important(state: Mapping[str, Tensor], wide: float, depth_multiplier: float) -> list[Tensor]:
+    """The channels that each unit of the stem of `wide` keeps, in their order; a depthwise one those it is given."""
     exact = {name: tensor.double() for name, tensor in state.items()}
-    narrowed = layout.units(depth_multiplier)
-    kept = _kept(exact, layout.units(wide), narrowed)
-    before: Tensor | None = None
-    cut: dict[str, Tensor] = {}
-    source: Unit | None = None
-    for unit, rows in zip(layout.units(wide), kept, strict=True):
-        cut |= _cut(exact, unit, source, rows, None if unit.depthwise else before)
-        before, source = rows, unit
-    return {name: cut[name].to(tensor.dtype).contiguous() for name, tensor in state.items()}
-
-
-def _kept(state: Mapping[str, Tensor], wide: Sequence[Unit], narrowed: Sequence[Unit]) -> list[Tensor]:
-    """The channels that each unit keeps, in their order; a depthwise one keeps what it is given."""
+    units, narrowed = layout.units(wide), layout.units(depth_multiplier)
     kept: list[Tensor] = []
     reader: tuple[Unit, Tensor] | None = None
-    for place in range(len(wide) - 1, -1, -1):
-        unit = wide[place]
+    for place in range(len(units) - 1, -1, -1):
+        unit = units[place]
         if unit.depthwise:
             continue
-        spread = wide[place + 1] if reader else unit
-        importance = activation(state, spread)[1]
+        importance = activation(exact, units[place + 1] if reader else unit)[1]
         if reader:
-            importance = importance * _reading(state, *reader)
-        chosen = _largest(importance, narrowed[place].size[0])
+            importance = importance * _reading(exact, *reader)
+        chosen = largest(importance, narrowed[place].size[0])
         kept = [chosen, chosen, *kept] if reader else [chosen]
         reader = (unit, chosen)
     return kept
+
+
+def cut(
+    state: Mapping[str, Tensor], wide: float, kept: Sequence[Tensor], *, constants: bool = True
+) -> dict[str, Tensor]:
+    """The stem of `wide` with the channels that each unit keeps; `constants`: running means make up for the others."""
+    exact = {name: tensor.double() for name, tensor in state.items()}
+    made: dict[str, Tensor] = {}
+    source: tuple[Unit, Tensor] | None = None
+    for unit, rows in zip(layout.units(wide), kept, strict=True):
+        made |= {name: exact[name][rows] for name, _ in unit.sizes()}
+        if source and not unit.depthwise:
+            weight, mean = made[unit.weight], unit.norm("running_mean")
+            made[unit.weight] = weight[:, source[1]]
+            if constants:
+                lost = activation(exact, source[0])[0].index_fill(0, source[1], 0)
+                made[mean] = made[mean] - weight[:, :, 0, 0] @ lost
+        source = (unit, rows)
+    return {name: made[name].to(tensor.dtype).contiguous() for name, tensor in state.items()}
 
 
 def _reading(state: Mapping[str, Tensor], reader: Unit, kept: Tensor) -> Tensor:
@@ -73,24 +84,9 @@ def _reading(state: Mapping[str, Tensor], reader: Unit, kept: Tensor) -> Tensor:
     return (state[reader.weight][:, :, 0, 0] ** 2 * scale[:, None])[kept].sum(dim=0)
 
 
-def _largest(importance: Tensor, count: int) -> Tensor:
+def largest(importance: Tensor, count: int) -> Tensor:
     """The places of the largest, in their order; the first of equals."""
     return torch.sort(importance, descending=True, stable=True).indices[:count].sort().values
-
-
-def _cut(
-    state: Mapping[str, Tensor], unit: Unit, source: Unit | None, rows: Tensor, columns: Tensor | None
-) -> dict[str, Tensor]:
-    """The tensors of a unit that keeps the channels `rows` and reads the channels `columns` of the unit before it."""
-    cut = {name: state[name][rows] for name, _ in unit.sizes()}
-    if columns is None or source is None:
-        return cut
-    weight = cut[unit.weight]
-    cut[unit.weight] = weight[:, columns]
-    means = activation(state, source)[0].clone()
-    means[columns] = 0
-    cut[unit.norm("running_mean")] = cut[unit.norm("running_mean")] - weight[:, :, 0, 0] @ means
-    return cut
 
 
 def activation(state: Mapping[str, Tensor], unit: Unit) -> tuple[Tensor, Tensor]:

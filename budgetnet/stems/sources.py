@@ -49,13 +49,16 @@ def find(source: str, depth_multiplier: float) -> Source:
     if "://" in source:
         address = download.parse(source)
         return Source(path=download.fetch(address), sha256=address.sha256)
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return _in_folder(path, depth_multiplier)
-    if not path.is_file():
-        told = f"a file, a folder, an address https://…#sha256=…, or {KERAS!r}"
-        raise BudgetnetError(f"weights must be {told}, but got {shorten(source)}, which is not there")
-    return Source(path=path)
+    try:
+        path = Path(source).expanduser()
+        if path.is_dir():
+            return _in_folder(path, depth_multiplier)
+        if path.is_file():
+            return Source(path=path)
+    except (OSError, RuntimeError, ValueError):  # a name that cannot be one, a user that there is not
+        pass
+    told = f"a file, a folder, an address https://…#sha256=…, or {KERAS!r}"
+    raise BudgetnetError(f"weights must be {told}, but got {shorten(source)}, which is not there")
 
 
 def _in_folder(folder: Path, depth_multiplier: float) -> Source:
