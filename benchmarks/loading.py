@@ -35,7 +35,7 @@ from budgetnet.data import prepare, reading
 from budgetnet.data.form import Form
 from budgetnet.networks import Candidate
 from budgetnet.training.augment import Augmentation
-from budgetnet.training.loop import train_step
+from budgetnet.training.losses.cross_entropy import loss as cross_entropy
 from budgetnet.training.machine import device, keep_memory
 from budgetnet.training.samples import Samples, Scaling
 
@@ -122,8 +122,8 @@ def ours(split: reading.Split, *, strong: bool) -> Batches:
 def rate(batches: Batches, seed: int) -> float:
     """Images per second of an epoch in which nothing else is done."""
     started, images = time.perf_counter(), 0
-    for batch, _ in batches(seed):
-        images += len(batch)
+    for batch in batches(seed):
+        images += len(batch[0])
     return images / (time.perf_counter() - started)
 
 
@@ -137,7 +137,7 @@ def waiting(batches: Batches, seed: int, step: Callable[[Tensor, Tensor], float]
     first_done = started
     while True:
         try:
-            batch, labels = next(left)
+            batch, labels, *_ = next(left)
         except StopIteration:
             break
         waits.append(time.perf_counter() - before)
@@ -160,7 +160,11 @@ def trainer(depth_multiplier: float, height: int, width: int) -> Callable[[Tenso
 
     def step(images: Tensor, labels: Tensor) -> float:
         images = images.to(device()).contiguous(memory_format=torch.channels_last)
-        return train_step(model.train(), optimizer, scaling, images, labels.to(device()))
+        loss = cross_entropy(model.train()(scaling(images)), labels.to(device()))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return loss.item()
 
     return step
 

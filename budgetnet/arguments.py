@@ -1,11 +1,13 @@
 """Words of the command line -> values. Every refusal states the rule, then the word."""
 
+import csv
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from budgetnet import heads
-from budgetnet.errors import BudgetnetError, shorten
+from budgetnet.errors import BudgetnetError, printable, shorten
 from budgetnet.networks import SMALLEST_SIDE, Candidate, family
 from budgetnet.parameters import Value
 
@@ -58,6 +60,40 @@ def choice(scenario: "Scenario", text: str) -> list[Candidate]:
     if missing:
         raise BudgetnetError(f"--candidate: must name every network, but got none for {', '.join(missing)}")
     return [_one(each.family, given[each.name], f"--candidate: {each.name}") for each in networks]
+
+
+def chosen(scenario: "Scenario", text: str | None, row: str | None) -> Candidate:
+    """The one candidate that is to be trained: as `choice` reads it, or of a row of a report. Raises BudgetnetError."""
+    if (text is None) == (row is None):
+        got = "neither" if text is None else "both"
+        raise BudgetnetError(f"--candidate or --from: must be given, one of them, but got {got}")
+    networks = scenario.networks
+    if len(networks) > 1:
+        rule = "scenario: must be one whose camera groups share one network"
+        raise BudgetnetError(f"{rule}, but got {', '.join(each.name for each in networks)}")
+    return _one(networks[0].family, text, "--candidate") if text is not None else _of_row(networks[0].family, row or "")
+
+
+def _of_row(network: str, word: str) -> Candidate:
+    """`reports/parking/pareto.csv:0`: the candidate in a row, from 0, of a CSV file with a column per parameter."""
+    path, colon, number = word.rpartition(":")
+    if not colon or not re.fullmatch(r"\d{1,6}", number, re.ASCII):
+        raise BudgetnetError(f"--from: must be FILE.csv:ROW, the first row being 0, but got {shorten(word)}")
+    where = printable(path)
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise BudgetnetError(f"{where}: must be a file that can be read: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise BudgetnetError(f"{where}: must be a CSV file, but is not") from None
+    if int(number) >= len(rows):
+        raise BudgetnetError(f"--from: must be a row below {len(rows)}, the rows of {where}, but got {int(number)}")
+    known = {parameter.name for parameter in family(network).parameters}
+    given = {name: value for name, value in rows[int(number)].items() if name in known and value}
+    if not given:
+        raise BudgetnetError(f"{where}: must have columns named as parameters of {network}, but has none")
+    return candidate(network, [f"{name}={value}" for name, value in given.items()])
 
 
 def _named(names: Sequence[str], part: str) -> tuple[str, str]:

@@ -5,14 +5,14 @@ state dicts read like the published table. Paddings, crops and sizes follow the 
 size its graph takes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from budgetnet import ops
+from budgetnet import ops, strided
 from budgetnet.graph import Graph, Node
 from budgetnet.ops import PaddingRule, Shape, padding_by
 
@@ -27,9 +27,11 @@ class GraphModule(nn.Module):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self._input = graph.input.name
-        self._output = graph.output.name
         self._parts = {node.name: node.part for node in graph.nodes if node.name != self._input}
         self._steps = [(node.name, node.inputs) for node in graph.nodes if node.name != self._input]
+        last = graph.output
+        resizes = isinstance(last.op, ops.Resize) and last.op.mode == "bilinear" and last.inputs[1] == self._input
+        self._coarse_steps = self._steps[:-1] if resizes else self._steps
         self._last_use = {name: node.name for node in graph.nodes for name in node.inputs}
         for node, inputs in graph.input_shapes():
             if node.name == self._input:
@@ -44,13 +46,22 @@ class GraphModule(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Scores per class and pixel, before the softmax."""
+        return self._run(images, self._steps)
+
+    def coarse(self, images: Tensor) -> Tensor:
+        """Scores (batch, classes, ...) before they are resized to the images, where that is the network's last step and
+        bilinear; else the scores. Losses take them: they resize band by band, which is quicker.
+        """
+        return self._run(images, self._coarse_steps)
+
+    def _run(self, images: Tensor, steps: Sequence[tuple[str, tuple[str, ...]]]) -> Tensor:
         live = {self._input: images}
-        for name, inputs in self._steps:
+        for name, inputs in steps:
             live[name] = self.node_module(name)(*(live[given] for given in inputs))
             for given in inputs:
                 if self._last_use[given] == name:
                     live.pop(given, None)  # frees a map as soon as its last reader is done
-        return live[self._output]
+        return live[steps[-1][0]]
 
     def part_modules(self, part: str) -> list[nn.Module]:
         """The modules of the nodes of one part of the network (`stem`, `head`), in their order."""
@@ -128,6 +139,11 @@ class Conv2d(nn.Conv2d):
             return super().forward(x)
         kernel, dilation = self.kernel_size[0], self.dilation[0]
         padding, x = _pad(x, self._rule, kernel, self.stride[0], dilation, value=0.0, most=kernel * dilation)
+        if self.groups == self.in_channels and strided.applies(x, self.stride[0]):
+            return cast(
+                Tensor,
+                strided.StridedDepthwise.apply(x, self.weight, self.stride, padding, self.dilation),  # type: ignore[no-untyped-call]
+            )
         return functional.conv2d(x, self.weight, None, self.stride, padding, self.dilation, self.groups)
 
 
@@ -181,6 +197,19 @@ class BiasAdd(nn.Module):
         """Shape unchanged."""
         bias = self.bias if self.bias.dtype == x.dtype else self.bias.to(x.dtype)
         return x + bias[:, None, None]
+
+
+class Dropout(nn.Dropout):
+    """nn.Dropout that can draw from a generator of its own, so that copies of a network in several threads repeat."""
+
+    generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape unchanged."""
+        if self.generator is None or not self.training:
+            return super().forward(x)
+        kept = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        return x * kept.div_(1 - self.p)
 
 
 class Resize(nn.Module):
@@ -282,7 +311,7 @@ BUILDERS: dict[type[ops.Operator], Callable[[Any, tuple[Shape, ...]], nn.Module]
     ops.BiasAdd: lambda op, inputs: BiasAdd(op, inputs[0]),
     ops.BatchNorm2d: lambda op, inputs: nn.BatchNorm2d(inputs[0].channels, eps=op.epsilon),
     ops.Activation: _activation,
-    ops.Dropout: lambda op, inputs: nn.Dropout(op.rate),
+    ops.Dropout: lambda op, inputs: Dropout(op.rate),
     ops.MaxPool2d: lambda op, inputs: MaxPool2d(op, inputs[0]),
     ops.GlobalAvgPool2d: lambda op, inputs: nn.AdaptiveAvgPool2d(1),
     ops.Resize: lambda op, inputs: Resize(op),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from budgetnet import data_cli, scenario_cli, terminal
+from budgetnet import data_cli, scenario_cli, terminal, train_cli
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.terminal import Format
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(scenario_cli.app, name="scenario")
 app.add_typer(data_cli.app, name="data")
+app.command()(train_cli.train)
 screen = terminal.wide_console()
 
 

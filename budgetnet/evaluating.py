@@ -24,9 +24,9 @@ from budgetnet.progress import Watch, bars
 from budgetnet.provenance import provenance
 from budgetnet.report import Report
 from budgetnet.training.finished import Finished, load
-from budgetnet.training.loop import predict, tally
 from budgetnet.training.machine import deterministic, keep_memory, ran_out_of_memory
 from budgetnet.training.samples import Samples, Scaling
+from budgetnet.training.scoring import predict, tally
 from budgetnet.training.timing import timing
 
 FORMATS = ("markdown", "json", "csv")

@@ -61,3 +61,15 @@ def class_list(listed: Mapping[str, Any]) -> ClassList:
         colours=tuple((red, green, blue) for red, green, blue in colours),
         void=None if void is None else whole(void, "classes.void", 0, len(names) - 1),
     )
+
+
+def differing(earlier: Any, later: Any, path: str = "") -> list[str]:
+    """`training.epochs 5, now 8`: what differs between two nested records."""
+    if isinstance(earlier, Mapping) and isinstance(later, Mapping):
+        keys = sorted({*earlier, *later})
+        return [
+            line for key in keys for line in differing(earlier.get(key), later.get(key), f"{path}.{key}".lstrip("."))
+        ]
+    return (
+        [] if json.dumps(earlier) == json.dumps(later) else [f"{path} {json.dumps(earlier)}, now {json.dumps(later)}"]
+    )

@@ -4,7 +4,7 @@ The search hands a `Run` to a function `evaluate(candidate, run) -> Result` that
 torch, and the same function can run in this process, in a worker, or on another machine.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias, final
@@ -32,13 +32,17 @@ class Step:
 class Run:
     """One training: its number in the search, its own folder, and whom to tell how far it is.
 
-    `expired()` is asked after every epoch; once true the training stops with `UnfinishedError`, to be resumed later.
+    `expired()` is asked after every epoch, `interrupted()` after every step; once true the training stops with
+    `UnfinishedError`, to be resumed later. `epoch(history)` is told the history after each
+    whole epoch.
     """
 
     number: int
     folder: Path
     progress: Callable[[Step], None] = lambda step: None
     expired: Callable[[], bool] = lambda: False
+    interrupted: Callable[[], bool] = lambda: False
+    epoch: Callable[[Sequence[Mapping[str, Any]]], None] = lambda history: None
 
 
 class UnfinishedError(Exception):

@@ -15,6 +15,7 @@ from budgetnet.cameras import CONFIG, SHARED, Cameras, FrameRate, Group, InputSi
 from budgetnet.errors import BudgetnetError, did_you_mean
 from budgetnet.parameters import Value
 from budgetnet.rules import SearchSpace
+from budgetnet.training_settings import Training
 from budgetnet.units import Precision
 from budgetnet.yaml_source import Fault, FaultsError
 
@@ -36,36 +37,6 @@ def _needed(value: Any, info: ValidationInfo) -> Any:
     if value is None and groups and any(getattr(group, str(info.field_name)) is None for group in groups):
         raise FaultsError([Fault((), "must be given, here or for every camera group", "nothing")])
     return value
-
-
-class Training(BaseModel):
-    """How candidates are trained. The defaults are those of the published recipe."""
-
-    model_config = CONFIG
-
-    epochs: int = Field(default=10, ge=1, le=10_000, description="Passes over the training images.")
-    batch_size: int = Field(default=16, ge=1, le=4096, description="Images per step of training.")
-    learning_rate: float = Field(default=0.001, gt=0, le=10, description="Learning rate of Adam.")
-    weight_decay: float = Field(
-        default=1e-6, ge=0, le=10, description="L2 penalty: this times the weights is added to their gradient."
-    )
-    flip: bool = Field(default=False, description="Mirror each training image with even chances, drawn in each epoch.")
-    smallest_scale: float = Field(
-        default=1.0,
-        ge=0.1,
-        le=1,
-        description="Scale each training image by a factor drawn from here to largest_scale, and cut or fill it.",
-    )
-    largest_scale: float = Field(default=1.0, ge=1, le=10, description="The other end of what scales are drawn from.")
-    photometric: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="How far brightness, contrast and saturation of training images change at most: 0.2 is a fifth.",
-    )
-    seed: int = Field(
-        default=0, ge=0, lt=2**32, description="Of everything drawn: the same seed gives the same numbers."
-    )
 
 
 class Scenario(BaseModel):
@@ -231,12 +202,14 @@ class Scenario(BaseModel):
     def changed(self, **fields: Any) -> "Scenario":
         """The same scenario with other values for some fields, checked. Raises BudgetnetError with all broken rules.
 
-        `training` and `input` may be given in part: `changed(training={"epochs": 3})` leaves the batch size alone.
+        `training` and `input` may be given in part: `changed(training={"epochs": 3})` leaves the batch size alone, but
+        for a training with another recipe, which is all of it.
         """
         values = self.model_dump()
         for name, value in fields.items():
             partly = isinstance(value, dict) and isinstance(getattr(self, name, None), BaseModel)
-            values[name] = {**values[name], **value} if partly else value
+            anew = isinstance(value, dict) and "recipe" in value  # a recipe is no recipe with another's values over it
+            values[name] = {**values[name], **value} if partly and not anew else value
         try:
             return Scenario.model_validate(values)
         except ValidationError as error:

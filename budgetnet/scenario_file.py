@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from budgetnet import networks, schema
 from budgetnet.errors import printable
-from budgetnet.scenario import Scenario, Training
+from budgetnet.scenario import Scenario
+from budgetnet.training_settings import Training
 from budgetnet.yaml_text import flow
 
 WIDTH: Final = 118

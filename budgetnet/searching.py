@@ -11,14 +11,11 @@ from typing import Any, Self, final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from budgetnet import files, formats, units
-from budgetnet.data.keeping import Keep
-from budgetnet.data.keeping import load as load_dataset
+from budgetnet import files, formats, scenario_data, units
 from budgetnet.data.reading import Dataset
 from budgetnet.errors import BudgetnetError
 from budgetnet.formats.table import show
 from budgetnet.plan import LISTED, Plan
-from budgetnet.progress import bars
 from budgetnet.provenance import provenance
 from budgetnet.report import Report, Text
 from budgetnet.results import Scores, Step
@@ -49,7 +46,7 @@ def run_search(
     require_one_network(plan)
     deadline = None if timeout is None else time.monotonic() + timeout
     screen.print(plan.verdict, highlight=False, markup=False)
-    dataset = _read(scenario, _keep(folder, memory_limit))
+    dataset = scenario_data.read(scenario, folder=folder, memory_limit=memory_limit)
     settings = settings_of(scenario, dataset)
     origin = {**provenance(), "device": str(device()), "dataset": dataset.source}
     with SearchProgress(Console()) as watcher:
@@ -82,13 +79,7 @@ def require_one_network(plan: Plan) -> None:
 def settings_of(scenario: Scenario, dataset: Dataset) -> dict[str, Any]:
     """All that a search's results depend on. A folder goes on only with a search of the same settings."""
     asked = scenario.model_dump(mode="json", exclude={"description", "dataset", "platform", "minimum_mean_iou"})
-    data = {
-        "fingerprint": dataset.fingerprint,
-        "classes": list(dataset.classes.names),
-        "void": None if dataset.classes.void is None else dataset.classes.names[dataset.classes.void],
-        "train_images": len(dataset.train),
-        "val_images": len(dataset.val),
-    }
+    data = scenario_data.described(dataset)
     return {**asked, "search_space": {name: list(values) for name, values in scenario.space.items()}, "dataset": data}
 
 
@@ -112,24 +103,6 @@ def _asked(scenario: Scenario, trials: int, timeout: float | None) -> dict[str, 
         "trials": trials,
         **({} if timeout is None else {"timeout": timeout}),
     }
-
-
-def _keep(folder: Path, memory_limit: float | None) -> Keep:
-    limit = None if memory_limit is None else int(memory_limit * 1e9)
-    return Keep(limit=limit, folder=folder / "data", made_by=provenance())
-
-
-def _read(scenario: Scenario, keep: Keep) -> Dataset:
-    assert scenario.dataset is not None
-    with bars() as begin:
-        return load_dataset(
-            scenario.dataset,
-            classes=scenario.classes,
-            height=scenario.image.height,
-            width=scenario.image.width,
-            keep=keep,
-            progress=begin(f"reading {scenario.dataset.partition(':')[0]}"),
-        )
 
 
 def _bars(screen: Console) -> Progress:

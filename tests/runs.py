@@ -14,8 +14,9 @@ from budgetnet.data import keeping
 from budgetnet.datasets import synthetic
 from budgetnet.networks import Candidate
 from budgetnet.results import Run
-from budgetnet.scenario import InputSize, Scenario, Training
+from budgetnet.scenario import InputSize, Scenario
 from budgetnet.training.candidate import evaluator
+from budgetnet.training_settings import Training
 
 SMALL = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.25, "classifier_kernel": 3, "classifier_depth": 32})
 

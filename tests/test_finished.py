@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from budgetnet.data import keeping
 from budgetnet.errors import BudgetnetError
-from budgetnet.training import loop, metrics
+from budgetnet.training import metrics, scoring
 from budgetnet.training.finished import load
 from budgetnet.training.samples import Samples
 
@@ -58,7 +58,7 @@ def test_what_was_trained_is_what_is_read(run):
     assert (found.source, found.dataset) == ("synthetic:train=6,val=3", data.fingerprint)
     assert found.digests == {"train": data.train.digest, "val": data.val.digest}
     assert re.fullmatch(r"[0-9a-f]{64}", found.weights_digest)
-    counted = loop.tally(found.model(), Samples.of(data.val), found.scaling, 7, found.batch_size)
+    counted = scoring.tally(found.model(), Samples.of(data.val), found.scaling, 7, found.batch_size)
     assert metrics.scores(counted.confusion, data.classes) == found.result.scores
 
 

@@ -29,10 +29,11 @@ from budgetnet.frames import film, gif, video
 from budgetnet.frames.painting import Painter
 from budgetnet.networks import Candidate
 from budgetnet.results import Run
-from budgetnet.scenario import InputSize, Scenario, Training
+from budgetnet.scenario import InputSize, Scenario
 from budgetnet.training import finished
 from budgetnet.training.candidate import evaluator
 from budgetnet.training.inference import Network
+from budgetnet.training_settings import Training
 
 HEIGHT, WIDTH = 64, 96
 SMALL = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.25, "classifier_kernel": 3, "classifier_depth": 32})

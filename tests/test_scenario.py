@@ -11,8 +11,9 @@ import pytest
 from budgetnet import networks, plugins, scenario, units
 from budgetnet.errors import MOST_TOLD, BudgetnetError, FileError
 from budgetnet.plan import plan
-from budgetnet.scenario import Scenario, Training
+from budgetnet.scenario import Scenario
 from budgetnet.space import LARGEST
+from budgetnet.training_settings import Training
 
 SHORTEST = """\
 name: urban

@@ -14,7 +14,8 @@ from test_cameras import BROKEN_GROUPS, BROKEN_LIMITS, HEAD
 from test_scenario import BROKEN, SHORTEST, with_line
 
 from budgetnet import networks, platforms, plugins, scenario, schema
-from budgetnet.scenario import Scenario, Training
+from budgetnet.scenario import Scenario
+from budgetnet.training_settings import Training
 from budgetnet.yaml_source import parse
 
 ROOT = Path(__file__).parents[1]
@@ -88,7 +89,7 @@ def test_every_field_is_explained() -> None:
     conditions = {"properties", "then", "if"}
     parts = {"scenario": MADE, **MADE["$defs"]}
     found = {where: field for path, part in parts.items() for where, field in fields(part, path)}
-    assert set(parts) == {"scenario", "CameraGroup", "InputSize", "Training", *networks.names()}
+    assert set(parts) == {"scenario", "CameraGroup", "Crop", "InputSize", "Training", *networks.names()}
     assert [
         where for where, field in found.items() if not field.get("description") and not conditions & field.keys()
     ] == []

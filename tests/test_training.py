@@ -13,12 +13,14 @@ from budgetnet.classes import IGNORE
 from budgetnet.data import keeping
 from budgetnet.networks import Candidate
 from budgetnet.results import Result, Run, Step, TrainingError, UnfinishedError
-from budgetnet.scenario import InputSize, Scenario, Training
+from budgetnet.scenario import InputSize, Scenario
 from budgetnet.training import candidate as training_candidate
 from budgetnet.training.augment import Augmentation
 from budgetnet.training.candidate import evaluator, guess
-from budgetnet.training.loop import CHECKPOINT, cross_entropy
+from budgetnet.training.loop import CHECKPOINT
+from budgetnet.training.losses.cross_entropy import loss as cross_entropy
 from budgetnet.training.samples import Samples, Scaling, tensors
+from budgetnet.training_settings import Training
 
 CPU = torch.device("cpu")
 SMALL = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.25, "classifier_kernel": 3, "classifier_depth": 32})
@@ -203,13 +205,13 @@ def test_an_epoch_has_every_sample_once_in_batches_of_about_equal_size(images, b
         labels=torch.from_numpy(numbers).reshape(-1, 1, 1).expand(-1, 2, 2),
     )
     drawn = list(samples.shuffled(batch_size, 1, Augmentation(), CPU))
-    sizes = [len(labels) for _, labels in drawn]
+    sizes = [len(batch.labels) for batch in drawn]
     assert max(sizes) <= batch_size
     assert max(sizes) - min(sizes) <= 1
-    assert sorted(int(label[0, 0]) for _, labels in drawn for label in labels) == list(range(images))
-    assert all(torch.equal(image[:, 0, 0, 0], labels[:, 0, 0]) for image, labels in drawn)
+    assert sorted(int(label[0, 0]) for batch in drawn for label in batch.labels) == list(range(images))
+    assert all(torch.equal(batch.images[:, 0, 0, 0], batch.labels[:, 0, 0]) for batch in drawn)
     orders = [
-        [int(label[0, 0]) for _, labels in samples.shuffled(batch_size, seed, Augmentation(), CPU) for label in labels]
+        [number for batch in samples.shuffled(batch_size, seed, Augmentation(), CPU) for number in batch.numbers]
         for seed in (1, 1, 2)
     ]
     assert orders[0] == orders[1]

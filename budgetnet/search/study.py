@@ -15,7 +15,7 @@ from typing import Any, final
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from budgetnet import files
+from budgetnet import files, records
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.networks import Candidate
 from budgetnet.parameters import Value
@@ -85,7 +85,7 @@ class Study:
                 study.set_metric_names(["mean IoU", "images per second"])
                 study.set_user_attr(_SETTINGS, dict(settings))
         elif earlier != json.loads(json.dumps(settings)):
-            other = ", ".join(_differing(earlier, settings))
+            other = ", ".join(records.differing(earlier, settings))
             rule = "give --output another folder, or --restart to throw that search away"
             raise BudgetnetError(f"{folder}: holds a search with other settings ({other}); {rule}")
         return cls(study, path)
@@ -164,16 +164,4 @@ def _trial(frozen: FrozenTrial) -> Trial:
         candidate=Candidate.of(named["network"], named["parameters"]),
         result=Result.from_record(result) if result is not None else None,
         reason=frozen.user_attrs.get(_REASON, "unknown") if frozen.state == TrialState.FAIL else None,
-    )
-
-
-def _differing(earlier: Any, later: Any, path: str = "") -> list[str]:
-    """`training.epochs 5, now 8`: what differs between two nested records."""
-    if isinstance(earlier, Mapping) and isinstance(later, Mapping):
-        keys = sorted({*earlier, *later})
-        return [
-            line for key in keys for line in _differing(earlier.get(key), later.get(key), f"{path}.{key}".lstrip("."))
-        ]
-    return (
-        [] if json.dumps(earlier) == json.dumps(later) else [f"{path} {json.dumps(earlier)}, now {json.dumps(later)}"]
     )

@@ -1,6 +1,7 @@
 """Augmentation: image and label mirrored, scaled, cut and recoloured together, drawn from a seed, in torch.
 
-The images keep their size. Where one is made smaller, what is left over is filled with the mean pixel and has no label.
+The images keep their size, or are cut to one. What is left over of one that was made smaller is filled with the mean
+pixel and has no label.
 Labels are moved by the nearest pixel: no class appears that was not there.
 """
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from budgetnet.classes import IGNORE
-from budgetnet.scenario import Training
+from budgetnet.training_settings import Training
 
 _LUMA: Final = (0.299, 0.587, 0.114)
 """How bright red, green and blue look (ITU-R BT.601)."""
@@ -21,12 +22,15 @@ _LUMA: Final = (0.299, 0.587, 0.114)
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """What is done to training images; see `scenario.Training` for what the settings mean. `fill` is RGB, 0 to 255."""
+    """What is done to training images; see `scenario.Training` for what the settings mean. `crop` is height and width,
+    `fill` RGB, 0 to 255.
+    """
 
     flip: bool = False
     smallest_scale: float = 1.0
     largest_scale: float = 1.0
     photometric: float = 0.0
+    crop: tuple[int, int] | None = None
     fill: tuple[int, int, int] = (0, 0, 0)
 
     @classmethod
@@ -38,6 +42,7 @@ class Augmentation:
             smallest_scale=settings.smallest_scale,
             largest_scale=settings.largest_scale,
             photometric=settings.photometric,
+            crop=None if settings.crop is None else (settings.crop.height, settings.crop.width),
             fill=(red, green, blue),
         )
 
@@ -47,58 +52,86 @@ class Augmentation:
         return (self.smallest_scale, self.largest_scale) != (1.0, 1.0)
 
     @property
+    def moves(self) -> bool:
+        """Whether images are scaled or cut."""
+        return self.scales or self.crop is not None
+
+    @property
     def changes(self) -> bool:
         """Whether it does anything at all."""
-        return self.flip or self.scales or self.photometric > 0
+        return self.flip or self.moves or self.photometric > 0
 
     def __call__(self, images: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """Uint8 images (n, 3, h, w) and labels (n, h, w) -> the same shapes, type, device and memory format, copied.
+        """Uint8 images (n, 3, h, w) and labels (n, h, w) -> the same types, device and memory format, copied, of
+        the same size or that of the crop.
 
         What is drawn depends on `seed` and on the place in the batch alone.
         """
         if not self.changes:
             return images, labels
         draws = torch.rand(len(images), 7, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        if self.flip or self.scales:
+        if self.flip or self.moves:
             images, labels = self._moved(images, labels, draws[:, :4].tolist())
         if self.photometric:
             images = _recoloured(images, (1 + self.photometric * (2 * draws[:, 4:] - 1)).float())
         return images, labels
 
     def _moved(self, images: Tensor, labels: Tensor, draws: list[list[float]]) -> tuple[Tensor, Tensor]:
-        moved_images = torch.empty_like(images, memory_format=torch.channels_last)
-        moved_labels = torch.empty_like(labels)
-        for index, (mirror, size, down, right) in enumerate(draws):
-            scale = self.smallest_scale + size * (self.largest_scale - self.smallest_scale)
+        count, channels, height, width = images.shape
+        size = self.crop or (height, width)
+        moved_images = torch.empty(
+            (count, channels, *size), dtype=images.dtype, device=images.device, memory_format=torch.channels_last
+        )
+        moved_labels = labels.new_empty((count, *size))
+        for index, (mirror, larger, down, right) in enumerate(draws):
+            scale = self.smallest_scale + larger * (self.largest_scale - self.smallest_scale)
             image, label = images[index], labels[index]
             if self.flip and mirror < 0.5:
                 image, label = image.flip(2), label.flip(1)
-            place = _enlarge if scale >= 1 else self._shrink
-            place(image, label, scale, (down, right), moved_images[index], moved_labels[index])
+            rows, columns = _placed(height, size[0], scale, down), _placed(width, size[1], scale, right)
+            self._place(image, label, rows, columns, moved_images[index], moved_labels[index])
         return moved_images, moved_labels
 
-    def _shrink(
-        self, image: Tensor, label: Tensor, scale: float, at: tuple[float, float], to_image: Tensor, to_label: Tensor
+    def _place(
+        self, image: Tensor, label: Tensor, rows: "_Span", columns: "_Span", to_image: Tensor, to_label: Tensor
     ) -> None:
-        """The whole image smaller, somewhere in the frame."""
-        height, width = label.shape
-        high, wide = max(round(height * scale), 1), max(round(width * scale), 1)
-        top, left = int(at[0] * (height - high + 1)), int(at[1] * (width - wide + 1))
-        to_image.copy_(torch.tensor(self.fill, dtype=torch.uint8, device=image.device)[:, None, None])
-        to_label.fill_(IGNORE)
-        to_image[:, top : top + high, left : left + wide] = _resized(image, high, wide)
-        to_label[top : top + high, left : left + wide] = _nearest(label, high, wide)
+        """A part of the image, scaled, somewhere in the frame; what it does not cover is filled."""
+        if rows.fills and columns.fills:
+            window_image, window_label = to_image, to_label
+        else:
+            to_image.copy_(torch.tensor(self.fill, dtype=torch.uint8, device=image.device)[:, None, None])
+            to_label.fill_(IGNORE)
+            window_image, window_label = to_image[:, rows.to, columns.to], to_label[rows.to, columns.to]
+        window_image.copy_(_resized(image[:, rows.of, columns.of], rows.size, columns.size))
+        window_label.copy_(_nearest(label[rows.of, columns.of], rows.size, columns.size))
 
 
-def _enlarge(
-    image: Tensor, label: Tensor, scale: float, at: tuple[float, float], to_image: Tensor, to_label: Tensor
-) -> None:
-    """A part of the image, somewhere in it, as large as the frame."""
-    height, width = label.shape
-    high, wide = max(round(height / scale), 1), max(round(width / scale), 1)
-    top, left = int(at[0] * (height - high + 1)), int(at[1] * (width - wide + 1))
-    to_image.copy_(_resized(image[:, top : top + high, left : left + wide], height, width))
-    to_label.copy_(_nearest(label[top : top + high, left : left + wide], height, width))
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Span:
+    """Along one side: which pixels are taken, where they go, and whether they fill it."""
+
+    of: slice
+    to: slice
+    fills: bool
+
+    @property
+    def size(self) -> int:
+        """Pixels that come out."""
+        return int(self.to.stop - self.to.start)
+
+
+def _placed(size: int, frame: int, scale: float, at: float) -> _Span:
+    """An image's side of `size` pixels times `scale`, against a frame: a part of it as large as the frame where it is
+    larger, all of it somewhere in the frame where it is smaller. `at` in [0, 1) draws where.
+    """
+    if size * scale >= frame:
+        taken = min(max(round(frame / scale), 1), size)
+        start = int(at * (size - taken + 1))
+        return _Span(of=slice(start, start + taken), to=slice(0, frame), fills=True)
+    made = min(max(round(size * scale), 1), frame)
+    start = int(at * (frame - made + 1))
+    return _Span(of=slice(0, size), to=slice(start, start + made), fills=made == frame)
 
 
 def _resized(image: Tensor, height: int, width: int) -> Tensor:

@@ -9,53 +9,72 @@ import csv
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any
+from pathlib import Path
+from typing import Any, final
 
 import torch
 from safetensors.torch import save as to_safetensors
 
-from budgetnet import files
+from budgetnet import files, stems
 from budgetnet.build import GraphModule, build
 from budgetnet.classes import IGNORE
 from budgetnet.count import count
 from budgetnet.data.reading import Dataset
+from budgetnet.errors import BudgetnetError
 from budgetnet.networks import Candidate
 from budgetnet.pictures import comparison
 from budgetnet.results import Evaluate, Result, Run, Scores, TrainingError
 from budgetnet.scenario import Scenario
-from budgetnet.training import metrics
-from budgetnet.training.finished import RECORD, WEIGHTS
-from budgetnet.training.loop import Material, fit, predict, remove_checkpoint
+from budgetnet.training import metrics, ranks
+from budgetnet.training.finished import RECORD, WEIGHTS, Finished, load
+from budgetnet.training.loop import fit, remove_checkpoint
 from budgetnet.training.machine import device, keep_memory, ran_out_of_memory
+from budgetnet.training.material import Material
+from budgetnet.training.objective import Teacher
 from budgetnet.training.samples import Scaling, tensors
+from budgetnet.training.scoring import predict
+from budgetnet.training_settings import Training
 from budgetnet.verify import CountMismatchError, require_agreement, verify
 
 PREVIEW = "preview.png"
 PREVIEW_IMAGES = 3
 
 
-def evaluator(scenario: Scenario, dataset: Dataset, provenance: Mapping[str, Any]) -> Evaluate:
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """How to train, and at which size of images."""
+
+    training: Training
+    height: int
+    width: int
+
+
+def evaluator(
+    scenario: Scenario, dataset: Dataset, provenance: Mapping[str, Any], *, size: tuple[int, int] | None = None
+) -> Evaluate:
     """A function that trains candidates of a scenario on a data set, each in the folder of its run.
 
-    `provenance` goes into each `run.json`. Sets the process's allocator to keep its memory.
+    `provenance` goes into each `run.json`. The data have the scenario's image size, or the other `size` (height, width)
+    that is given. Sets the process's allocator to keep its memory. Raises BudgetnetError for a teacher that cannot be
+    one.
     """
     keep_memory()
-    train, val = tensors(dataset)
-    material = Material(
-        train=train,
-        val=val,
-        classes=dataset.classes,
-        scaling=Scaling.of(train.images),
-        fingerprint=dataset.fingerprint,
-        digests={"train": dataset.train.digest, "val": dataset.val.digest},
+    material = Material.of(dataset)
+    teacher = None if scenario.training.teacher is None else _teacher(scenario.training.teacher, material)
+
+    asked = _Asked(
+        training=scenario.training,
+        height=size[0] if size else scenario.image.height,
+        width=size[1] if size else scenario.image.width,
     )
 
     def train_and_score(candidate: Candidate, run: Run) -> Result:
         try:
-            return _run(candidate, scenario, material, run, provenance)
-        except CountMismatchError as error:
+            return _run(candidate, asked, material, teacher, run, provenance)
+        except (CountMismatchError, BudgetnetError) as error:
             raise TrainingError(str(error)) from error
         except (MemoryError, RuntimeError, ValueError) as error:
             raise TrainingError(_reason(error, scenario.training.batch_size)) from error
@@ -73,27 +92,50 @@ def _reason(error: Exception, batch_size: int) -> str:
     return f"{type(error).__name__}: {text.partition(chr(10))[0]}"
 
 
+def _teacher(run: str, material: Material) -> Finished:
+    """The run that teaches. Raises BudgetnetError where it is none, or tells other classes apart."""
+    teacher = load(Path(run))
+    if teacher.classes.names != material.classes.names:
+        rule = f"teacher: must tell the classes {', '.join(material.classes.names)} apart"
+        raise BudgetnetError(f"{rule}, but got one of {', '.join(teacher.classes.names)}")
+    return teacher
+
+
 def _run(
-    candidate: Candidate, scenario: Scenario, material: Material, run: Run, provenance: Mapping[str, Any]
+    candidate: Candidate,
+    asked: _Asked,
+    material: Material,
+    taught_by: Finished | None,
+    run: Run,
+    provenance: Mapping[str, Any],
 ) -> Result:
-    settings = scenario.training
+    settings, height, width = asked.training, asked.height, asked.width
+    stem = None if settings.stem is None else stems.load(settings.stem, _width(candidate))
     identity = {
         "candidate": {"network": candidate.network, "parameters": candidate.parameters},
         "training": settings.model_dump(mode="json"),
-        "input": scenario.image.model_dump(),
+        "input": {"height": height, "width": width},
         "dataset": material.fingerprint,
         "class_names": list(material.classes.names),
+        "stem": None if stem is None else {"origin": stem.origin, "sha256": stem.sha256},
+        "teacher": None if taught_by is None else {"weights_sha256": taught_by.weights_digest},
     }
     finished = _finished(run, identity)
     if finished is not None:
         return finished
-    graph = candidate.graph(classes=len(material.classes), height=scenario.image.height, width=scenario.image.width)
+    graph = candidate.graph(classes=len(material.classes), height=height, width=width)
     counted = count(graph)
     model = build(graph, seed=settings.seed).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     verification = verify(graph, counted, model)
     require_agreement(verification)
     files.make_folder(run.folder)
-    history, quality = fit(model, material, settings, run, identity=json.dumps(identity))
+    if stem is not None:
+        stems.apply(stem, model)
+        material = material.scaled(Scaling(mean=stem.mean, std=stem.std))
+    teacher = (
+        None if taught_by is None else Teacher.of(taught_by, settings, *(_trained_size(settings) or (height, width)))
+    )
+    history, quality = fit(model, material, settings, run, identity=json.dumps(identity), teacher=teacher)
     result = Result(
         network=candidate.network,
         parameters=candidate.parameters,
@@ -107,8 +149,21 @@ def _run(
         history=tuple(history),
         made_by=dict(provenance),
     )
-    _keep(model, material, run, result, identity)
+    if ranks.leads():
+        _keep(model, material, run, result, identity)
     return result
+
+
+def _width(candidate: Candidate) -> float:
+    """The depth multiplier, which pre-trained stems go by."""
+    value = candidate.parameters.get("depth_multiplier")
+    if not isinstance(value, float):
+        raise BudgetnetError(f"stem: must be for a network with a depth multiplier, but got {candidate.network}")
+    return value
+
+
+def _trained_size(settings: Training) -> tuple[int, int] | None:
+    return None if settings.crop is None else (settings.crop.height, settings.crop.width)
 
 
 def _finished(run: Run, identity: Mapping[str, Any]) -> Result | None:

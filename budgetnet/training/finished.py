@@ -77,7 +77,7 @@ def load(folder: Path) -> Finished:
         known: dict[str, Any] = {
             "candidate": Candidate.of(record["candidate"]["network"], record["candidate"]["parameters"]),
             "classes": records.class_list(record["classes"]),
-            "scaling": _scaling(record["scaling"]["mean"]),
+            "scaling": _scaling(record["scaling"]),
             "height": records.whole(record["input"]["height"], "input.height", MIN_SIDE, MAX_SIDE),
             "width": records.whole(record["input"]["width"], "input.width", MIN_SIDE, MAX_SIDE),
             "dataset": records.text(record["dataset"], "dataset"),
@@ -102,9 +102,12 @@ def _of_no_run(path: Path) -> BudgetnetError:
     return BudgetnetError(f"{printable(str(path))}: must be a record of this version's runs, but is not")
 
 
-def _scaling(mean: Any) -> Scaling:
-    red, green, blue = (float(records.number(value, "scaling.mean", 0, 1)) for value in mean)
-    return Scaling(mean=(red, green, blue))
+def _scaling(scaling: Any) -> Scaling:
+    mean = [float(records.number(value, "scaling.mean", 0, 1)) for value in scaling["mean"]]
+    given = scaling.get("std", [1, 1, 1])  # runs of earlier versions only subtract
+    std = [float(records.number(value, "scaling.std", 1e-6, 1e6)) for value in given]
+    (red, green, blue), (of_red, of_green, of_blue) = mean, std
+    return Scaling(mean=(red, green, blue), std=(of_red, of_green, of_blue))
 
 
 def _weights(path: Path) -> tuple[dict[str, torch.Tensor], str]:

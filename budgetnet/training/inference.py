@@ -10,8 +10,8 @@ from budgetnet.data.form import Form
 from budgetnet.datasets import Pixels
 from budgetnet.errors import BudgetnetError
 from budgetnet.training.finished import Finished
-from budgetnet.training.loop import predict
 from budgetnet.training.machine import keep_memory, ran_out_of_memory
+from budgetnet.training.scoring import predict
 
 MOST = 8
 """Images in a batch: more gain nothing on a processor, and little on a GPU."""

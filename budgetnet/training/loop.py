@@ -1,152 +1,224 @@
-"""The published recipe: Adam at a fixed rate, cross-entropy without void, L2 on all weights, dropout, no augmentation
-unless a scenario asks for it.
+"""Training a network where it stands: epochs of steps, validation, what is kept, and going on after an interruption.
 
-Source of its figures: the published training of MobileNet-FCN on Cityscapes (see `scenario.Training`). Adam's
-`weight_decay` adds `weight_decay * w` to the gradient, which is what an L2 term of `weight_decay / 2 * w^2` in the
-loss does.
+What a recipe asks for comes from elsewhere: losses and teacher from `objective`, steps from `optimizing` and
+`schedules`, parts and processes from `team`, batches from `samples`.
 """
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, Final, final
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
-from budgetnet.classes import IGNORE, ClassList
+from budgetnet.build import GraphModule
 from budgetnet.results import Run, Scores, Step, TrainingError, UnfinishedError
-from budgetnet.scenario import Training
-from budgetnet.training import checkpoint
+from budgetnet.training import checkpoint, optimizing, ranks, schedules
 from budgetnet.training.augment import Augmentation
+from budgetnet.training.checkpoint import State
 from budgetnet.training.machine import deterministic
-from budgetnet.training.metrics import Tally, scores
-from budgetnet.training.samples import Samples, Scaling
+from budgetnet.training.material import Material
+from budgetnet.training.objective import Objective, Teacher
+from budgetnet.training.samples import Batch
+from budgetnet.training.scoring import evaluate
+from budgetnet.training.team import Team
+from budgetnet.training_settings import Training
 
 CHECKPOINT = "checkpoint.pt"
+CHECKPOINT_SECONDS: Final = 300.0
+"""Within long epochs the state is kept this often."""
+
 SEEDS = 2**63
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
-    """What every candidate is trained on: two splits, their classes and fingerprint, the scaling of the images.
+@dataclass(slots=True, kw_only=True)
+class _Training:
+    """What the functions below share."""
 
-    `digests` are those of the splits, by name, for whoever wants to know later whether data are the same.
-    """
+    state: State
+    team: Team
+    material: Material
+    settings: Training
+    run: Run
+    identity: str
+    device: torch.device
 
-    train: Samples
-    val: Samples
-    classes: ClassList
-    scaling: Scaling
-    fingerprint: str
-    digests: Mapping[str, str] = field(default_factory=dict)
+    @property
+    def batches(self) -> int:
+        """Steps of an epoch."""
+        return self.material.train.batches(self.settings.batch_size)
+
+    @property
+    def qualities(self) -> list[float]:
+        """Mean IoU of each validation so far."""
+        return [row["mean_iou"] for row in self.state.history if row["mean_iou"] is not None]
+
+    def save(self) -> None:
+        """Keeps the state on disk."""
+        if ranks.leads():
+            checkpoint.save(self.run.folder / CHECKPOINT, self.state, identity=self.identity)
 
 
 def fit(
-    model: nn.Module, material: Material, settings: Training, run: Run, *, identity: str
-) -> tuple[list[dict[str, float]], Scores]:
-    """Trains `model` where it stands, on its device; returns one row per epoch, and the scores after the last.
+    model: GraphModule,
+    material: Material,
+    settings: Training,
+    run: Run,
+    *,
+    identity: str,
+    teacher: Teacher | None = None,
+) -> tuple[list[dict[str, Any]], Scores]:
+    """Trains `model` where it stands, on its device; returns one row per epoch, and the scores of the weights that are
+    kept, which are in `model` then.
 
-    Goes on from the run's checkpoint where that is of the same training, by `identity`.
-
-    Raises TrainingError when the loss is not finite, UnfinishedError when the run's time is up.
+    Goes on from the run's checkpoint where that is of the same training, by `identity`. Raises TrainingError when the
+    loss is not finite, UnfinishedError when the run's time is up.
     """
-    optimizer = torch.optim.Adam(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    _require_parts(material, settings)
+    device = next(model.parameters()).device
+    if settings.stem_rate == 0:
+        for parameter in model.part_parameters("stem"):
+            parameter.requires_grad_(False)
+    state = State(
+        model=model,
+        optimizer=optimizing.optimizer(model, settings),
+        average=optimizing.Average(model, settings.averaging) if settings.averaging else None,
     )
-    path = run.folder / CHECKPOINT
+    checkpoint.restore(run.folder / CHECKPOINT, state, identity=identity)
+    objective = Objective.of(settings, material, teacher, device)
     quality: Scores | None = None
-    history = checkpoint.restore(path, identity=identity, model=model, optimizer=optimizer)
-    for epoch in range(len(history) + 1, settings.epochs + 1):
-        if epoch > 1 and run.expired():
-            raise UnfinishedError
-        started = time.perf_counter()
-        with deterministic(_mix(settings.seed, epoch)):
-            loss = _epoch(model, optimizer, material, settings, run, epoch)
-        quality = evaluate(model, material, settings.batch_size)
-        seconds = time.perf_counter() - started
-        history.append({"epoch": epoch, "loss": loss, "mean_iou": quality.mean_iou, "seconds": seconds})
-        checkpoint.save(path, identity=identity, model=model, optimizer=optimizer, history=history)
-    return history, quality or evaluate(model, material, settings.batch_size)
+    with Team(model, objective, settings.parts) as team:
+        training = _Training(
+            state=state, team=team, material=material, settings=settings, run=run, identity=identity, device=device
+        )
+        while state.epoch <= settings.epochs and not _waits_in_vain(training):
+            if len(state.history) and ranks.agree(run.expired()):
+                raise UnfinishedError
+            quality = _epoch(training)
+            run.epoch(state.history)
+    if state.best is not None:
+        model.load_state_dict(state.best)
+        quality = None
+    elif state.average is not None:
+        model.load_state_dict(state.average.model.state_dict())
+    return state.history, quality or evaluate(model, material, settings.batch_size)
 
 
-def evaluate(model: nn.Module, material: Material, batch_size: int) -> Scores:
-    """Scores on the validation split, from one confusion matrix."""
-    counted = tally(model, material.val, material.scaling, len(material.classes), batch_size)
-    return scores(counted.confusion, material.classes)
+def _require_parts(material: Material, settings: Training) -> None:
+    smallest = len(material.train) // material.train.batches(settings.batch_size)
+    if settings.parts > smallest:
+        rule = f"parts must be at most the images of each batch, here {smallest}"
+        raise TrainingError(f"{rule}, but got {settings.parts}")
+    if settings.parts % ranks.world():
+        rule = f"parts must be a multiple of the processes, here {ranks.world()}"
+        raise TrainingError(f"{rule}, but got {settings.parts}")
 
 
-def tally(
-    model: nn.Module,
-    samples: Samples,
-    scaling: Scaling,
-    classes: int,
-    batch_size: int,
-    progress: Callable[[int], None] = lambda done: None,
-) -> Tally:
-    """One pass over a split: every pixel predicted and counted. `progress(done)` is told the images done so far."""
-    counted, done = Tally(classes, next(model.parameters()).device), 0
-    with deterministic(0):
-        for images, labels in samples.in_order(batch_size):
-            counted.add(labels, predict(model, images, scaling))
-            done += len(images)
-            progress(done)
-    return counted
+def _waits_in_vain(training: _Training) -> bool:
+    """Whether the best validation lies longer back than the settings wait."""
+    wait = training.settings.early_stop
+    rows = [row for row in training.state.history if row["mean_iou"] is not None]
+    if not wait or not rows:
+        return False
+    best = max(rows, key=lambda row: row["mean_iou"])
+    return bool(rows[-1]["epoch"] - best["epoch"] >= wait)
 
 
-@torch.no_grad()
-def predict(model: nn.Module, images: Tensor, scaling: Scaling) -> Tensor:
-    """Uint8 images (n, 3, height, width) -> class indices (n, height, width) on the model's device."""
-    training = model.training
-    model.eval()
-    device = next(model.parameters()).device
-    classes: Tensor = model(scaling(images.to(device))).argmax(dim=1)
-    model.train(training)
-    return classes
+def _epoch(training: _Training) -> Scores | None:
+    """One epoch, or what is left of it; then validation where it is due, and the state on disk."""
+    state, settings = training.state, training.settings
+    epoch, started = state.epoch, time.perf_counter()
+    seed = _mix(settings.seed, epoch)
+    training.team.begin(seed)
+    with deterministic(seed):
+        if state.losses:
+            training.team.go_on(state.places)
+        rate = _steps(training, epoch, seed, started)
+        training.team.gather()
+        if state.average is not None:
+            ranks.follow(state.average.tensors)  # that of each process has seen its own parts' statistics
+    quality = None
+    if epoch % settings.validate_every == 0 or epoch == settings.epochs:
+        quality = evaluate(state.scored, training.material, settings.batch_size)
+        best = max(training.qualities, default=-1.0)
+        if settings.keep == "best" and quality.mean_iou > best:
+            state.best = checkpoint.weights_of(state.scored)
+    row = {
+        "epoch": epoch,
+        "loss": sum(state.losses) / len(state.losses),
+        "mean_iou": None if quality is None else quality.mean_iou,
+        "learning_rate": rate,
+        "seconds": state.seconds + time.perf_counter() - started,
+    }
+    state.history.append(row)
+    state.losses, state.places, state.seconds = [], [], 0.0
+    training.save()
+    return quality
 
 
-def _epoch(
-    model: nn.Module, optimizer: torch.optim.Optimizer, material: Material, settings: Training, run: Run, epoch: int
-) -> float:
-    """One pass over the training split; the mean loss of its batches."""
-    model.train()
-    device = next(model.parameters()).device
-    batches, losses = material.train.batches(settings.batch_size), []
+def _steps(training: _Training, epoch: int, seed: int, started: float) -> float:
+    """The steps of an epoch that are still to do. Returns the last learning rate."""
+    state, settings, run = training.state, training.settings, training.run
+    batches, rate, kept, before = training.batches, 0.0, started, state.seconds
+    with closing(_drawn(training, seed)) as drawn:  # whatever ends the epoch also ends the thread that makes batches
+        for batch in drawn:
+            number = len(state.losses) + 1
+            rate = _rate(training, (epoch - 1) * batches + number - 1)
+            optimizing.set_rate(state.optimizer, rate)
+            loss = training.team.step(batch.images, batch.labels)
+            if not math.isfinite(loss):
+                _refuse(training, loss, number, batch)
+            state.optimizer.step()
+            state.losses.append(loss)
+            if state.average is not None:
+                state.average.update(state.model, (epoch - 1) * batches + number)
+            run.progress(Step(epoch=epoch, epochs=settings.epochs, batch=number, batches=batches, loss=loss))
+            interrupted = ranks.agree(run.interrupted())
+            if number < batches and (interrupted or time.perf_counter() - kept > CHECKPOINT_SECONDS):
+                kept = time.perf_counter()
+                state.places, state.seconds = training.team.places(), before + kept - started
+                training.save()
+                if interrupted:
+                    raise UnfinishedError
+    return rate
+
+
+def _drawn(training: _Training, seed: int) -> Generator[Batch, None, None]:
+    """The batches of an epoch that are still to do, made ahead."""
+    settings, material = training.settings, training.material
     augmentation = Augmentation.of(settings, material.scaling.mean)
-    drawn = material.train.shuffled(settings.batch_size, _mix(settings.seed, epoch), augmentation, device)
-    with closing(drawn):  # whatever ends the epoch also ends the thread that makes its batches
-        for batch, (images, labels) in enumerate(drawn, start=1):
-            losses.append(train_step(model, optimizer, material.scaling, images, labels))
-            if not math.isfinite(losses[-1]):
-                raise TrainingError(f"loss must be finite, but got {losses[-1]} in batch {batch} of epoch {epoch}")
-            run.progress(Step(epoch=epoch, epochs=settings.epochs, batch=batch, batches=batches, loss=losses[-1]))
-    return sum(losses) / len(losses)
+    return material.train.shuffled(
+        settings.batch_size, seed, augmentation, training.device, skip=len(training.state.losses)
+    )
 
 
-def train_step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, scaling: Scaling, images: Tensor, labels: Tensor
-) -> float:
-    """One step on uint8 images (n, 3, h, w) and labels (n, h, w) on the model's device; its loss."""
-    loss = cross_entropy(model(scaling(images)), labels)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return loss.item()
+def _rate(training: _Training, step: int) -> float:
+    settings = training.settings
+    steps = settings.epochs * training.batches
+    factor = schedules.factor(
+        settings.schedule,
+        step=step,
+        steps=steps,
+        warm_up_steps=round(settings.warm_up * steps),
+        history=training.qualities,
+        patience=settings.patience,
+    )
+    return settings.learning_rate * factor
 
 
-def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy over the labelled pixels; 0 where none is. Scores (n, classes, h, w), uint8 labels (n, h,
-    w).
-    """
-    # contiguous: the softmax is faster along planes than across them
-    # and summed here, since the operator's own sum does not repeat on a GPU
-    pixels = functional.cross_entropy(scores.contiguous(), labels.long(), ignore_index=IGNORE, reduction="none")
-    return pixels.sum() / (labels != IGNORE).sum().clamp(min=1)
+def _refuse(training: _Training, loss: float, number: int, batch: Batch) -> None:
+    images = ", ".join(map(str, batch.numbers[:16]))
+    left = "nothing is kept yet"
+    if training.state.history or (training.run.folder / CHECKPOINT).exists():
+        left = "the last good state is kept"
+    raise TrainingError(
+        f"loss must be finite, but got {loss} in batch {number} of epoch {training.state.epoch} "
+        f"(training images {images}); {left}"
+    )
 
 
 def _mix(seed: int, epoch: int) -> int:

@@ -2,9 +2,11 @@
 
 import ctypes
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -17,6 +19,20 @@ _OUT_OF_MEMORY = ("allocate memory", "not enough memory", "out of memory", "ALLO
 def device() -> torch.device:
     """A GPU when there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions of its own for bfloat16: elsewhere it is emulated, many times slower than fp32.
+
+    On x86 these are AVX512-BF16 and AMX (the processor's flags say so), on 64-bit ARM BF16.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    try:
+        known = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return bool(re.search(r"\b(avx512_bf16|amx_bf16|bf16)\b", known))
 
 
 def keep_memory() -> None:

@@ -13,17 +13,20 @@ from budgetnet.results import Scores
 
 
 class Tally:
-    """Counts batches on one device, all of them and image by image. Little memory: 24 bytes per image and class."""
+    """Counts batches on one device, all of them and image by image. Little memory: 24 bytes per image and class.
+
+    `total` is the confusion matrix so far, int64 (classes + 1, classes), on the device.
+    """
 
     def __init__(self, classes: int, device: torch.device) -> None:
         self._classes = classes
-        self._total = torch.zeros(classes + 1, classes, dtype=torch.int64, device=device)
+        self.total = torch.zeros(classes + 1, classes, dtype=torch.int64, device=device)
         self._marginals: list[Tensor] = []
 
     def add(self, labels: Tensor, predictions: Tensor) -> None:
         """Counts a batch: class indices (n, height, width), in the labels `IGNORE` too."""
-        matrices = confusion_matrices(labels.to(self._total.device), predictions, self._classes)
-        self._total += matrices.sum(dim=0)
+        matrices = confusion_matrices(labels.to(self.total.device), predictions, self._classes)
+        self.total += matrices.sum(dim=0)
         known = matrices[:, :-1]
         parts = [known.diagonal(dim1=1, dim2=2), known.sum(dim=2), known.sum(dim=1)]
         self._marginals.append(torch.stack(parts, dim=1))
@@ -31,7 +34,7 @@ class Tally:
     @property
     def confusion(self) -> Tensor:
         """All that was counted: int64 (classes + 1, classes), on the CPU."""
-        return self._total.cpu()
+        return self.total.cpu()
 
     @property
     def marginals(self) -> Tensor:

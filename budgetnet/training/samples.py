@@ -3,7 +3,8 @@
 import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import final
+from itertools import islice
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -16,9 +17,10 @@ from budgetnet.training.augment import Augmentation
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
-    """What is done to an image before the network sees it: (image / 255 - mean), `mean` per RGB channel."""
+    """What is done to an image before the network sees it: (image / 255 - mean) / std, each per RGB channel."""
 
     mean: tuple[float, float, float]
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     @classmethod
     def of(cls, images: Tensor) -> "Scaling":
@@ -30,7 +32,18 @@ class Scaling:
     def __call__(self, images: Tensor) -> Tensor:
         """Uint8 (n, 3, height, width) -> float of the same shape and memory format."""
         mean = torch.tensor(self.mean, device=images.device)
-        return images.float().div_(255).sub_(mean[:, None, None])
+        scaled = images.float().div_(255).sub_(mean[:, None, None])
+        if self.std == (1.0, 1.0, 1.0):
+            return scaled
+        return scaled.div_(torch.tensor(self.std, device=images.device)[:, None, None])
+
+
+class Batch(NamedTuple):
+    """Uint8 images (n, 3, height, width) and labels (n, height, width) on a device, and their numbers in the split."""
+
+    images: Tensor
+    labels: Tensor
+    numbers: tuple[int, ...]
 
 
 @final
@@ -53,29 +66,35 @@ class Samples:
         return len(self.images)
 
     def shuffled(
-        self, batch_size: int, seed: int, augmentation: Augmentation, device: torch.device
-    ) -> Generator[tuple[Tensor, Tensor], None, None]:
+        self, batch_size: int, seed: int, augmentation: Augmentation, device: torch.device, *, skip: int = 0
+    ) -> Generator[Batch, None, None]:
         """Every sample once, in an order drawn from `seed`, augmented and on the device, in batches of equal size
-        (`batch_size`, or one less).
+        (`batch_size`, or one less); without the first `skip` of them.
 
         They are made ahead, in a thread: what the next step needs is there when it begins. The same seed gives the same
         batches. Whoever stops early must close it.
         """
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
 
-        def make(drawn: tuple[int, Tensor]) -> tuple[Tensor, Tensor]:
+        def make(drawn: tuple[int, Tensor]) -> Batch:
             number, chosen = drawn
             images, labels = self.images[chosen], self.labels[chosen]
             if device.type == "cuda":
                 images, labels = images.pin_memory(), labels.pin_memory()
             placed = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
-            return augmentation(*placed, (seed * 1_000_003 + number) % 2**63)
+            made = augmentation(*placed, (seed * 1_000_003 + number) % 2**63)
+            return Batch(images=made[0], labels=made[1], numbers=tuple(chosen.tolist()))
 
-        return in_order(make, enumerate(order.tensor_split(self.batches(batch_size))), workers=1)
+        numbered = enumerate(order.tensor_split(self.batches(batch_size)))
+        return in_order(make, islice(numbered, skip, None), workers=1)
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Every sample once, in its order."""
         yield from zip(torch.split(self.images, batch_size), torch.split(self.labels, batch_size), strict=True)
+
+    def share(self, number: int, of: int) -> "Samples":
+        """Every `of`-th sample, from `number` on."""
+        return self if of == 1 else Samples(images=self.images[number::of], labels=self.labels[number::of])
 
     def batches(self, batch_size: int) -> int:
         """How many batches of at most `batch_size` an epoch has."""

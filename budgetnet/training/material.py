@@ -1,0 +1,42 @@
+"""What every candidate is trained on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import final
+
+from budgetnet.classes import ClassList
+from budgetnet.data.reading import Dataset
+from budgetnet.training.samples import Samples, Scaling, tensors
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """Two splits, their classes and fingerprint, the scaling of the images.
+
+    `digests` are those of the splits, by name, for whoever wants to know later whether data are the same.
+    """
+
+    train: Samples
+    val: Samples
+    classes: ClassList
+    scaling: Scaling
+    fingerprint: str
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Material":
+        """A data set's training and validation split; the mean pixel of the former is subtracted from images."""
+        train, val = tensors(dataset)
+        return cls(
+            train=train,
+            val=val,
+            classes=dataset.classes,
+            scaling=Scaling.of(train.images),
+            fingerprint=dataset.fingerprint,
+            digests={"train": dataset.train.digest, "val": dataset.val.digest},
+        )
+
+    def scaled(self, scaling: Scaling) -> "Material":
+        """The same with another scaling: pre-trained weights bring their own."""
+        return replace(self, scaling=scaling)

@@ -1,0 +1,89 @@
+"""Several processes at one training, as torchrun starts them: who this one is, and sums over all of them."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+
+from budgetnet.errors import BudgetnetError
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Inside, the processes that torchrun started know each other; alone nothing happens. Each takes its own GPU, or
+    they share the processor.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) <= 1:
+        yield
+        return
+    if not distributed.is_available():
+        raise BudgetnetError("torch: must be a build with torch.distributed to train in several processes, but is not")
+    on_gpu = torch.cuda.is_available()
+    if on_gpu:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def world() -> int:
+    """How many processes there are."""
+    return distributed.get_world_size() if _several() else 1
+
+
+def rank() -> int:
+    """Which of them this is, from 0."""
+    return distributed.get_rank() if _several() else 0
+
+
+def leads() -> bool:
+    """Whether this process writes files and speaks."""
+    return rank() == 0
+
+
+def add_up(tensors: Sequence[Tensor]) -> None:
+    """Each tensor becomes its sum over all processes, in place and in one message per type."""
+    if not _several():
+        return
+    for kind in {tensor.dtype for tensor in tensors}:
+        alike = [tensor for tensor in tensors if tensor.dtype == kind]
+        flat = torch.cat([tensor.reshape(-1) for tensor in alike])
+        distributed.all_reduce(flat)
+        parts = torch.split(flat, [tensor.numel() for tensor in alike])
+        for tensor, part in zip(alike, parts, strict=True):
+            tensor.copy_(part.view(tensor.shape))
+
+
+def follow(tensors: Sequence[Tensor]) -> None:
+    """Each tensor becomes that of the first process, in place."""
+    if _several():
+        for tensor in tensors:
+            distributed.broadcast(tensor, src=0)
+
+
+def gather(mine: Any) -> list[Any]:
+    """What every process has to tell, in their order, told to all."""
+    if not _several():
+        return [mine]
+    told: list[Any] = [None] * world()
+    distributed.all_gather_object(told, mine)
+    return told
+
+
+def agree(answer: bool) -> bool:
+    """Whether any of the processes says yes: they must go on or stop together."""
+    if not _several():
+        return answer
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    said = torch.tensor([float(answer)], device=device)
+    distributed.all_reduce(said)
+    return bool(said.item() > 0)
+
+
+def _several() -> bool:
+    return distributed.is_available() and distributed.is_initialized()

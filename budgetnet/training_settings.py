@@ -1,0 +1,177 @@
+"""How a network is trained: all that its numbers depend on besides the network and the data, checked.
+
+A recipe (`training_recipes/*.yaml`) names values for any of the fields; what is said beside it goes first. The defaults
+are those of the published recipe, `lab`.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from budgetnet import loss_spec, training_recipes
+from budgetnet.errors import BudgetnetError, did_you_mean, shorten
+from budgetnet.yaml_source import Fault, FaultsError
+
+_CONFIG = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+Optimizer: TypeAlias = Literal["adam", "adamw", "sgd"]
+Schedule: TypeAlias = Literal["constant", "poly", "cosine", "one-cycle", "plateau"]
+ClassWeights: TypeAlias = Literal["none", "inverse-log", "median-frequency", "inverse-sqrt"]
+Arithmetic: TypeAlias = Literal["fp32", "mixed"]
+
+
+def _loss(spec: str) -> str:
+    return str(loss_spec.parse(spec))
+
+
+def _line(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("must be a text on one line, and not empty")
+    return text
+
+
+Line: TypeAlias = Annotated[str, AfterValidator(_line)]
+
+
+class Crop(BaseModel):
+    """The part of an image that is trained on, in pixels."""
+
+    model_config = _CONFIG
+
+    height: int = Field(ge=32, le=8192, description="Rows of pixels.")
+    width: int = Field(ge=32, le=8192, description="Columns of pixels.")
+
+
+class Training(BaseModel):
+    """How candidates are trained. The defaults are those of the published recipe."""
+
+    model_config = _CONFIG
+
+    recipe: Line = Field(
+        default="lab",
+        description="Where values come from that are not given here: lab, strong, or the path of a recipe file.",
+    )
+    epochs: int = Field(default=10, ge=1, le=10_000, description="Passes over the training images.")
+    batch_size: int = Field(default=16, ge=1, le=4096, description="Images per step of training.")
+    parts: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="In how many parts each batch is computed, side by side on as many cores or GPUs; batch norm looks "
+        "at one part at a time. Results depend on it, and not on how many cores there are.",
+    )
+    optimizer: Optimizer = Field(default="adam", description="What makes steps of gradients.")
+    learning_rate: float = Field(default=0.001, gt=0, le=10, description="Learning rate, the highest of its schedule.")
+    schedule: Schedule = Field(default="constant", description="How the learning rate changes over the training.")
+    warm_up: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.9,
+        description="Share of the training in which the learning rate rises to its highest.",
+    )
+    patience: int = Field(
+        default=10,
+        ge=1,
+        le=10_000,
+        description="Epochs without a better validation mean IoU after which the plateau schedule halves the rate.",
+    )
+    early_stop: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="Epochs without a better validation mean IoU after which the training ends; 0 is never.",
+    )
+    stem_rate: float = Field(
+        default=1.0, ge=0, le=10, description="Factor on the learning rate for the stem; 0 leaves it as it came."
+    )
+    weight_decay: float = Field(
+        default=1e-6,
+        ge=0,
+        le=10,
+        description="With adam an L2 penalty: this times the weights is added to their gradient. With adamw and sgd it "
+        "is decoupled (the rate times this times the weights is taken off), and not for biases and batch norms.",
+    )
+    loss: Annotated[Line, AfterValidator(_loss)] = Field(
+        default="cross_entropy",
+        description="What is made small: a loss, or a weighted sum of losses such as cross_entropy + 0.5 * lovasz.",
+    )
+    class_weights: ClassWeights = Field(
+        default="none", description="How much rare classes weigh more than frequent ones, in losses that ask for it."
+    )
+    flip: bool = Field(default=False, description="Mirror each training image with even chances, drawn in each epoch.")
+    smallest_scale: float = Field(
+        default=1.0,
+        ge=0.1,
+        le=1,
+        description="Scale each training image by a factor drawn from here to largest_scale, and cut or fill it.",
+    )
+    largest_scale: float = Field(default=1.0, ge=1, le=10, description="The other end of what scales are drawn from.")
+    crop: Crop | None = Field(
+        default=None, description="Train on parts of this size, drawn anew in each epoch; scored are whole images."
+    )
+    photometric: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="How far brightness, contrast and saturation of training images change at most: 0.2 is a fifth.",
+    )
+    arithmetic: Arithmetic = Field(
+        default="fp32",
+        description="mixed computes in bfloat16 what bears it, where the machine is faster at that; weights stay fp32.",
+    )
+    averaging: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Decay of a moving average of the weights, over steps; it is what is scored and kept. 0 is none.",
+    )
+    keep: Literal["last", "best"] = Field(
+        default="last", description="Which weights are kept: the last, or the best by validation mean IoU."
+    )
+    validate_every: int = Field(
+        default=1,
+        ge=1,
+        le=10_000,
+        description="Epochs from one validation to the next; the last one always has its own.",
+    )
+    stem: Line | None = Field(
+        default=None,
+        description="Pre-trained weights of the stem: a file (Keras HDF5, safetensors), a folder of such, keras, or "
+        "https://...#sha256=...; without it the stem starts from random numbers.",
+    )
+    teacher: Line | None = Field(
+        default=None, description="A finished run whose network teaches this one (distillation), of the same classes."
+    )
+    teacher_weight: float = Field(
+        default=1.0, ge=0, le=100, description="How much the teacher's opinion counts beside the labels' loss."
+    )
+    teacher_temperature: float = Field(
+        default=1.0, gt=0, le=100, description="Softens what the teacher says: higher tells more of what is unlikely."
+    )
+    seed: int = Field(
+        default=0, ge=0, lt=2**32, description="Of everything drawn: the same seed gives the same numbers."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_recipe(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or not isinstance(given.get("recipe"), str):
+            return given
+        try:
+            return {**training_recipes.load(given["recipe"]), **given}
+        except BudgetnetError as error:
+            raise FaultsError([Fault(("recipe",), *_refused(given["recipe"], str(error)))]) from None
+
+    @property
+    def steps_decay(self) -> bool:
+        """Whether `weight_decay` is decoupled from the gradient."""
+        return self.optimizer != "adam"
+
+
+def _refused(recipe: str, why: str) -> tuple[str, str]:
+    """The broken rule and what was given."""
+    if recipe in training_recipes.names() or training_recipes.is_path(recipe):
+        return "must be a recipe file without errors", f"{shorten(recipe)} ({why.splitlines()[0]})"
+    known = training_recipes.names()
+    return "must be a known recipe or the path of one", shorten(recipe) + did_you_mean(recipe[:100], known)
