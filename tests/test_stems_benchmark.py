@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
 
 
 def test_a_table_of_epochs_for_every_start(program, folder, capsys):
-    asked = {"classes": "lab7", "size": "64x96", "depth_multiplier": 0.1, "head": "fcn", "epochs": 2, "seeds": 2}
+    asked = {"classes": "lab7", "size": "64x96", "depth_multiplier": 0.1, "head": "fcn", "epochs": 1, "seeds": 2}
     program.main(
         Namespace(dataset="synthetic:train=6,val=2", stems=str(folder), batch=3, rate=0.004, images=4, **asked)
     )
@@ -45,7 +45,7 @@ def test_a_table_of_epochs_for_every_start(program, folder, capsys):
     assert "narrowed from 0.25: stem_0.25.h5, narrowed from depth multiplier 0.25 to 0.1" in said
     table = [line for line in said.splitlines() if line.startswith("|")]
     assert table[0] == "| epoch | Xavier | narrowed from 0.25 | its own file |"
-    assert [line.split("|")[1].strip() for line in table[2:]] == ["1", "2"]
+    assert [line.split("|")[1].strip() for line in table[2:]] == ["1"]
     assert all(line.count("±") == 3 for line in table[2:])
 
 

@@ -151,7 +151,7 @@ def test_damage_is_told_or_harmless(path, tmp_path):
     """Bytes overwritten at random: a complaint of ours, or a stem that is complete and finite."""
     content, rng, refused = path.read_bytes(), random.Random(0), 0
     damaged = tmp_path / "damaged.h5"
-    for _ in range(60):
+    for _ in range(40):
         changed = bytearray(content)
         for _ in range(rng.choice((1, 4, 32))):
             place = rng.randrange(8, min(len(changed), rng.choice((4000, len(changed)))))

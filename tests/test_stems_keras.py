@@ -21,6 +21,8 @@ from budgetnet import stems
 from budgetnet.build import build
 from budgetnet.networks import Candidate, mobilenet_fcn
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' own
+
 EVEN = ((64, 96), (224, 224), (320, 480))
 SMALL = ((64, 96), (97, 131), (161, 98))
 SIDES = (*EVEN, (360, 480), (225, 321), (97, 131))
