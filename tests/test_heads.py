@@ -255,6 +255,19 @@ def parts(graph: Graph) -> set[str]:
     return {name.split("/")[1] for name in (node.name for node in graph.nodes) if name.startswith("context/")}
 
 
+def test_detail_is_paid_where_maps_are_finest() -> None:
+    values = {"depth_multiplier": 0.5, "head": "light-decoder", "decoder_channels": 96, "detail_channels": 32}
+    found = count(Candidate.of(NETWORK, values).graph(classes=11, height=320, width=480))
+    block = 150 * (512 * 96 + 49 * 96 + 96 * 96) + 512 * 96
+    joined_16 = 600 * (256 * 96 + 9 * 96 + 96 * 96)
+    joined_8 = 2_400 * (128 * 96 + 9 * 96 + 96 * 32)  # its mixing leads to the detail's channels
+    joined_4 = 9_600 * (64 * 32 + 9 * 32 + 32 * 32)
+    assert found.part("head").ops == 2 * (block + joined_16 + joined_8 + joined_4 + 9_600 * 32 * 11) + 96 + 9_600 * 11
+    only = Candidate.of(NETWORK, {**values, "decoder_stride": 8, "output_stride": 16})
+    graph = only.graph(classes=11, height=320, width=480)
+    assert {node.shape.channels for node in graph.nodes if "decoder_stride_8" in node.name} == {96}
+
+
 @pytest.mark.parametrize("head", ["context", "light-decoder"])
 @pytest.mark.parametrize(
     ("context", "expected"),
@@ -374,8 +387,8 @@ SEARCHED = {"head": ["fcn", "fcn8s", "light-decoder", "context"], "output_stride
 def test_a_plan_of_several_heads_and_strides_measures_each_as_it_is_alone() -> None:
     asked = scenario.load("parking").changed(search_space=SEARCHED)
     found = plan(asked)
-    # 4 widths x 2 endpoints x 2 strides, times 9 + 9 + (5 x 2 x 2) + (5 x 2) heads
-    assert found.total == 16 * 48
+    # 4 widths x 2 endpoints x 2 strides, times 9 + 9 + (5 x 2 x 2 x 2) + (5 x 2) heads
+    assert found.total == 16 * 68
     for planned in found.candidates[::97]:
         alone = count(planned.candidate.graph(classes=7, height=320, width=480)).total
         assert (planned.cost.ops, planned.params) == (alone.ops, alone.params)

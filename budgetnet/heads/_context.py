@@ -63,11 +63,11 @@ def block(g: GraphBuilder, stem: Stem, *, channels: Number, context: Context, ke
     summands = []
     if "large-kernel" in branches:
         wide = Conv2d(channels=channels, kernel=kernel, groups=channels)
-        summands.append(separable(g, "context/large_kernel", x, wide))
+        summands.append(separable(g, "context/large_kernel", x, wide, channels=channels))
     if "dilated" in branches:
         # 3 taps that lie (kernel - 1) / 2 apart reach over `kernel` cells
         sparse = Conv2d(channels=channels, kernel=3, dilation=(kernel - 1) // 2, groups=channels)
-        summands.append(separable(g, "context/dilated", x, sparse))
+        summands.append(separable(g, "context/dilated", x, sparse, channels=channels))
     if "pool" in branches:
         summands.append(_mean(g, stem.features, x, channels=channels))
     if summands:
@@ -91,10 +91,10 @@ def normalised(g: GraphBuilder, path: str, x: str, *, channels: Number) -> str:
     return g.add(f"{path}/BatchNorm", BATCH_NORM, x)
 
 
-def separable(g: GraphBuilder, path: str, x: str, depthwise: Conv2d) -> str:
-    """A depthwise convolution, a pointwise one to as many channels, batch norm."""
+def separable(g: GraphBuilder, path: str, x: str, depthwise: Conv2d, *, channels: Number) -> str:
+    """A depthwise convolution, a pointwise one to `channels`, batch norm."""
     x = g.add(f"{path}/depthwise", depthwise, x)
-    return normalised(g, path, x, channels=depthwise.channels)
+    return normalised(g, path, x, channels=channels)
 
 
 def classified(g: GraphBuilder, stem: Stem, x: str, *, classes: Number) -> str:
