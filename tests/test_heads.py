@@ -413,7 +413,7 @@ def test_a_plan_of_a_million_candidates_of_several_heads_lists_what_they_cost_al
         "decoder_channels": {"from": 8, "to": 256, "step": 8},
     }
     found = plan(scenario.load("parking").changed(search_space={**SEARCHED, **wide}))
-    assert found.total == 91 * 2 * 2 * (9 + 9 + 32 * 2 * 2 + 32 * 2)
+    assert found.total == 91 * 2 * 2 * (9 + 9 + 32 * 2 * 2 * 2 + 32 * 2)
     for planned in [*found.candidates[::1999], found.smallest, found.lightest]:
         alone = measure(planned.demand.scenario, planned.candidate)
         assert (planned.required, planned.params, planned.peak_bytes) == (
@@ -425,7 +425,14 @@ def test_a_plan_of_a_million_candidates_of_several_heads_lists_what_they_cost_al
 
 def test_inverse_answers_reach_the_numbers_of_every_head_and_no_choice() -> None:
     asked = scenario.load("parking").changed(search_space=SEARCHED)
-    numbers = {"classifier_kernel", "classifier_depth", "decoder_channels", "context_kernel", "depth_multiplier"}
+    numbers = {
+        "classifier_kernel",
+        "classifier_depth",
+        "decoder_channels",
+        "detail_channels",
+        "context_kernel",
+        "depth_multiplier",
+    }
     assert set(questions(asked)) == {"fps", "cameras", "size", "budget", *numbers}
     chosen = Candidate.of(NETWORK, {"depth_multiplier": 0.5, "head": "light-decoder", "decoder_channels": 32})
     (answer,) = solve(measure(asked, chosen), "decoder_channels")
