@@ -204,12 +204,16 @@ class Dropout(nn.Dropout):
 
     generator: torch.Generator | None = None
 
+    def __init__(self, op: ops.Dropout) -> None:
+        super().__init__(op.rate)
+        self._whole_channels = op.whole_channels
+
     def forward(self, x: Tensor) -> Tensor:
         """Shape unchanged."""
-        if self.generator is None or not self.training:
+        if not self.training or (self.generator is None and not self._whole_channels):
             return super().forward(x)
-        kept = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
-        return x * kept.div_(1 - self.p)
+        drawn = x.new_empty((*x.shape[:2], 1, 1)) if self._whole_channels else torch.empty_like(x)
+        return x * drawn.bernoulli_(1 - self.p, generator=self.generator).div_(1 - self.p)
 
 
 class Resize(nn.Module):
@@ -311,7 +315,7 @@ BUILDERS: dict[type[ops.Operator], Callable[[Any, tuple[Shape, ...]], nn.Module]
     ops.BiasAdd: lambda op, inputs: BiasAdd(op, inputs[0]),
     ops.BatchNorm2d: lambda op, inputs: nn.BatchNorm2d(inputs[0].channels, eps=op.epsilon),
     ops.Activation: _activation,
-    ops.Dropout: lambda op, inputs: Dropout(op.rate),
+    ops.Dropout: lambda op, inputs: Dropout(op),
     ops.MaxPool2d: lambda op, inputs: MaxPool2d(op, inputs[0]),
     ops.GlobalAvgPool2d: lambda op, inputs: nn.AdaptiveAvgPool2d(1),
     ops.Resize: lambda op, inputs: Resize(op),

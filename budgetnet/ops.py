@@ -217,9 +217,14 @@ class Activation(Operator):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropout(Operator):
-    """Zeroes a share `rate` of the elements while training; nothing when deployed."""
+    """Zeroes a share `rate` of the elements while training; nothing when deployed.
+
+    With `whole_channels` whole maps are zeroed (Tompson et al., arXiv:1411.4280, section 3.2): neighbours on a map say
+    the same, so that one of them missing teaches little; and one draw per map costs nothing.
+    """
 
     rate: float
+    whole_channels: bool = False
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """As the input."""

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from budgetnet import build as building
 from budgetnet import ops
-from budgetnet.build import GraphModule, NoBuilderError, bilinear_kernel, build
+from budgetnet.build import BUILDERS, GraphModule, NoBuilderError, bilinear_kernel, build
 from budgetnet.count import count
 from budgetnet.errors import BudgetnetError
 from budgetnet.graph import Graph, GraphBuilder
@@ -273,3 +273,18 @@ def test_a_network_too_large_to_be_built_is_not_verified():
         BudgetnetError, match="verifying must take 8 GB of memory or less, but got about 54 GB for 64 /"
     ):
         verify_candidate(huge, classes=7, height=320, width=480)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_dropout_drops_single_elements_or_whole_channels(own: bool) -> None:
+    for whole, share in ((False, 0.5), (True, 0.25)):
+        module = BUILDERS[ops.Dropout](ops.Dropout(rate=share, whole_channels=whole), ()).train()
+        module.generator = torch.Generator().manual_seed(3) if own else None
+        torch.manual_seed(3)
+        x = torch.ones(40, 50, 4, 4)
+        found = module(x)
+        assert set(found.unique().tolist()) == {0.0, pytest.approx(1 / (1 - share))}
+        assert (found == 0).float().mean().item() == pytest.approx(share, abs=0.03)
+        per_map = (found == 0).float().mean(dim=(2, 3))
+        assert bool(((per_map == 0) | (per_map == 1)).all()) == whole
+        assert torch.equal(module.eval()(x), x)

@@ -103,7 +103,7 @@ def classified(g: GraphBuilder, stem: Stem, x: str, *, classes: Number) -> str:
     In this order as it costs less: both are linear, and weights of a bilinear sum add up to 1, so that scores would be
     the same the other way round.
     """
-    x = g.add("classifier/dropout", Dropout(rate=0.1), x)
+    x = g.add("classifier/dropout", Dropout(rate=0.1, whole_channels=True), x)
     x = g.add("classifier/convolution", Conv2d(channels=classes, kernel=1), x)
     x = g.add("classifier/BiasAdd", BiasAdd(), x)
     return g.add("resize", Resize(), x, stem.image)
