@@ -75,25 +75,39 @@ def chosen(scenario: "Scenario", text: str | None, row: str | None) -> Candidate
 
 
 def _of_row(network: str, word: str) -> Candidate:
-    """`reports/parking/pareto.csv:0`: the candidate in a row, from 0, of a CSV file with a column per parameter."""
+    """`reports/parking/pareto.csv:0`: the candidate in a row, from 0, of a CSV file with a column per parameter.
+
+    Cells of parameters that the row's head does not have are blank; a parameter without a column takes its default.
+    """
     path, colon, number = word.rpartition(":")
-    if not colon or not re.fullmatch(r"\d{1,6}", number, re.ASCII):
+    if not path or not colon or not re.fullmatch(r"\d{1,6}", number, re.ASCII):
         raise BudgetnetError(f"--from: must be FILE.csv:ROW, the first row being 0, but got {shorten(word)}")
     where = printable(path)
     try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except OSError as error:
         raise BudgetnetError(f"{where}: must be a file that can be read: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error):
+    except (UnicodeDecodeError, ValueError, csv.Error):
         raise BudgetnetError(f"{where}: must be a CSV file, but is not") from None
+    if not rows:
+        raise BudgetnetError(
+            f"{where}: must hold a row of headings and one for each candidate, but holds none of these"
+        )
     if int(number) >= len(rows):
         raise BudgetnetError(f"--from: must be a row below {len(rows)}, the rows of {where}, but got {int(number)}")
     known = {parameter.name for parameter in family(network).parameters}
-    given = {name: value for name, value in rows[int(number)].items() if name in known and value}
-    if not given:
+    row = {name: (value or "").strip() for name, value in rows[int(number)].items() if name in known}
+    if not row:
         raise BudgetnetError(f"{where}: must have columns named as parameters of {network}, but has none")
-    return candidate(network, [f"{name}={value}" for name, value in given.items()])
+    try:
+        made = candidate(network, [f"{name}={value}" for name, value in row.items() if value])
+        blank = [name for name in made.parameters if row.get(name) == ""]
+        if blank:
+            raise BudgetnetError(f"{blank[0]}: must be given, but is blank")
+    except BudgetnetError as error:
+        raise BudgetnetError(f"{where}, row {int(number)}: {error}") from None
+    return made
 
 
 def _named(names: Sequence[str], part: str) -> tuple[str, str]:

@@ -4,20 +4,20 @@ The folder holds `training.json` (what was asked for) and `checkpoint.pt` while 
 TensorBoard's files after every epoch, and what every finished run holds at the end. The same command goes on.
 """
 
-import csv
-import io
 import json
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any, Final, Self, final
+from types import FrameType
+from typing import Any, Final, final
 
 from rich.console import Console
 
-from budgetnet import files, formats, plan, records, scenario_data, training_report, units
+from budgetnet import files, formats, plan, records, scenario_data, training_log, training_report
+from budgetnet.data.keeping import SHARE, free_memory
+from budgetnet.data.reading import Dataset
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.formats.table import show
 from budgetnet.locks import alone
@@ -27,17 +27,19 @@ from budgetnet.provenance import provenance
 from budgetnet.report import Picture, Report
 from budgetnet.results import Result, Run, TrainingError, UnfinishedError
 from budgetnet.scenario import Scenario
+from budgetnet.training_log import Log
 from budgetnet.training_watch import Watcher
 
 ASKED: Final = "training.json"
 """What was asked for; a folder goes on only with the same."""
 
-HISTORY: Final = "history.csv"
-LOGS: Final = "tensorboard"
-
 
 class InterruptedTrainingError(Exception):
     """A training was asked to stop (Ctrl-C, SIGTERM); the same command goes on."""
+
+
+class FailedTrainingError(Exception):
+    """A training that cannot go on, with the reason: its loss is not finite, its memory ran out."""
 
 
 @final
@@ -56,66 +58,108 @@ class Request:
 
 
 def run_training(request: Request, screen: Console) -> Result:
-    """Trains, writes reports, shows what came of it. Raises BudgetnetError, InterruptedTrainingError."""
-    from budgetnet.training import ranks
+    """Trains, writes reports, shows what came of it. In several processes the first one alone writes and speaks.
+
+    Raises BudgetnetError, InterruptedTrainingError, FailedTrainingError.
+    """
+    from budgetnet.training import checks, ranks
 
     with ranks.together(), ExitStack() as stack:
-        leads = ranks.leads()
-        quiet = screen if leads else Console(quiet=True)
         planned = plan.measure(request.scenario, request.candidate)
-        quiet.print(_verdict(planned, request), highlight=False, markup=False, soft_wrap=True)
-        if leads:
-            stack.enter_context(alone(request.folder, "training"))
-        result = _train(request, quiet, leads)
-        if leads:
-            _report(request, planned, result, screen)
+        checks.require(request.scenario, [request.candidate], size=request.size, processes=ranks.world())
+        if ranks.leads():
+            told = training_report.verdict(request.scenario, planned, request.size)
+            screen.print(told, highlight=False, markup=False, soft_wrap=True)
+        ranks.first(lambda: stack.enter_context(alone(request.folder, "training")))
+        dataset = _data(request)
+        checks.require_batches(request.scenario.training, len(dataset.train))
+        asked = _asked(request, scenario_data.described(dataset))
+        ranks.first(lambda: _open(request.folder, asked, restart=request.restart))
+        result = _train(request, dataset, screen)
+        if ranks.leads():
+            _report(request, planned, result, asked, screen)
         return result
 
 
-def _verdict(planned: Planned, request: Request) -> str:
-    """Whether the candidate fits the scenario, and the figures it is quoted with."""
-    label, ops = request.candidate.label, units.mega(planned.cost.ops)
-    image = request.scenario.image
-    told = f"{label}: {ops} MOP per image at {image.height} x {image.width}, {plan.share(planned)}"
-    if request.size and request.size != (image.height, image.width):
-        told += f"; trained and scored at {request.size[0]} x {request.size[1]}"
-    return told + ("." if planned.fits else f". It does NOT fit {request.scenario.name}: trained all the same.")
+def _data(request: Request) -> Dataset:
+    """The data set. Several processes on a machine share its memory; what is larger is mapped by all of them from the
+    files that the first one writes.
+    """
+    from budgetnet.training import ranks
+
+    limit = request.memory_limit
+    if ranks.world() > 1:
+        limit = ranks.gather(free_memory() * SHARE / 1e9 if limit is None else limit)[0] / ranks.world()
+    read = []
+
+    def load() -> None:
+        read.append(scenario_data.read(request.scenario, folder=request.folder, memory_limit=limit, size=request.size))
+
+    ranks.first(load)
+    if not read:
+        load()
+    return read[0]
 
 
-def _train(request: Request, screen: Console, leads: bool) -> Result:
+def _train(request: Request, dataset: Dataset, screen: Console) -> Result:
     from budgetnet.training import ranks
     from budgetnet.training.candidate import evaluator
-    from budgetnet.training.machine import device
 
     scenario, folder = request.scenario, request.folder
-    place = folder if leads else folder / f"process{ranks.rank()}"  # mapped data have one writer
-    dataset = scenario_data.read(scenario, folder=place, memory_limit=request.memory_limit, size=request.size)
-    asked = _asked(request, scenario_data.described(dataset))
-    if leads:
-        _open(folder, asked, restart=request.restart)
-    ranks.agree(False)  # nobody looks into the folder before it is ready
-    origin = {**provenance(), "device": str(device()), "processes": str(ranks.world()), "dataset": dataset.source}
+    origin = {**provenance(), **_machine(scenario), "dataset": dataset.source}
     evaluate = evaluator(scenario, dataset, origin, size=request.size)
-    stop = _Stop()
+    watched = Console(stderr=True) if ranks.leads() else Console(quiet=True)
     with ExitStack() as stack:
-        watched = Console(stderr=True) if leads else Console(quiet=True)
-        watcher = stack.enter_context(Watcher(watched, scenario.training.batch_size))
+        watcher = stack.enter_context(Watcher(watched, scenario.training, len(dataset.train)))
+        stop = _Stop(told=watcher.stops, alone=ranks.world() == 1)
         stack.enter_context(stop.listening())
-        kept = stack.enter_context(_Kept(folder, watcher)) if leads else None
+        log = stack.enter_context(Log(folder)) if ranks.leads() else None
+
+        def ends_epoch(history: Any) -> None:
+            if log is not None:
+                log.bring(history)
+            watcher.epoch(history)
+
         run = Run(
             number=0,
             folder=folder,
             progress=watcher.steps,
+            expired=lambda: stop.asked,
             interrupted=lambda: stop.asked,
-            epoch=kept.epoch if kept else lambda history: None,
+            epoch=ends_epoch,
         )
         try:
-            return evaluate(request.candidate, run)
+            result = evaluate(request.candidate, run)
         except UnfinishedError:
             told = f"Stopped: the state is kept in {printable(str(folder))}; the same command goes on."
             raise InterruptedTrainingError(told) from None
         except TrainingError as error:
-            raise BudgetnetError(f"training: {error}") from None
+            if isinstance(error.__cause__, BudgetnetError):
+                raise BudgetnetError(str(error)) from None
+            raise FailedTrainingError(f"training: {error}") from None
+        if log is not None:
+            log.bring(result.history)
+    if not watcher.begun and ranks.leads():
+        screen.print("Nothing to train: the folder holds this very training, finished.", highlight=False)
+    return result
+
+
+def _machine(scenario: Scenario) -> dict[str, str]:
+    """What the training runs on, and what that means for its arithmetic."""
+    import torch
+
+    from budgetnet.training import ranks
+    from budgetnet.training.machine import computes_bfloat16, device
+
+    here = device()
+    mixed = scenario.training.arithmetic == "mixed" and computes_bfloat16(here)
+    name = f" ({torch.cuda.get_device_name(here)})" if here.type == "cuda" else ""
+    return {
+        "device": f"{here}{name}",
+        "threads": str(torch.get_num_threads()),
+        "processes": str(ranks.world()),
+        "computed in": "bfloat16 where it bears it" if mixed else "fp32",
+    }
 
 
 def _asked(request: Request, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,87 +176,56 @@ def _asked(request: Request, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _open(folder: Path, asked: Mapping[str, Any], *, restart: bool) -> None:
-    """Makes the folder that of this training. Raises BudgetnetError where it is that of another."""
+    """Makes the folder that of this training. Raises BudgetnetError where something has come of another one there."""
+    from budgetnet.training.candidate import PREVIEW
     from budgetnet.training.finished import RECORD, WEIGHTS
     from budgetnet.training.loop import CHECKPOINT
 
-    path = folder / ASKED
+    path, where = folder / ASKED, printable(str(folder))
+    if not path.exists() and (folder / RECORD).exists():
+        raise BudgetnetError(f"{where}: must be a folder of its own for each training, but holds a finished run")
+    begun = any((folder / name).exists() for name in (CHECKPOINT, RECORD, training_log.HISTORY))
     if restart:
-        for name in (CHECKPOINT, RECORD, WEIGHTS, HISTORY, ASKED):
+        training_log.remove(folder)
+        for name in (CHECKPOINT, RECORD, WEIGHTS, PREVIEW, *training_report.FILES, ASKED):
             files.remove(folder / name)
-    elif path.exists():
+    elif path.exists() and begun:
         differing = records.differing(records.read(path), json.loads(json.dumps(asked)))
         if differing:
-            where = printable(str(folder))
             told = printable("; ".join(differing[:5]))
             rule = "must be a folder of its own for each training, but holds another one"
             raise BudgetnetError(f"{where}: {rule} ({told}); choose another --output, or --restart throws it away")
-    elif (folder / RECORD).exists():
-        where = printable(str(folder))
-        raise BudgetnetError(f"{where}: must be a folder of its own for each training, but holds a finished run")
     files.write(path, (json.dumps(asked, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def _report(request: Request, planned: Planned, result: Result, screen: Console) -> None:
-    made, pictures = training_report.report(request.scenario, planned, result, request.size)
+def _report(request: Request, planned: Planned, result: Result, asked: Mapping[str, Any], screen: Console) -> None:
+    from budgetnet.training.finished import RECORD, WEIGHTS
+
+    record = records.read(request.folder / RECORD)
+    about = {name: record.get(name) for name in ("stem", "teacher", "weights_sha256")} | {"dataset": asked["dataset"]}
+    made, pictures = training_report.report(request.scenario, planned, result, request.size, about)
     written = files.write_all(request.folder, {**pictures, **formats.files(made, "markdown", "json")})
     blocks = [block for block in made.blocks if not isinstance(block, Picture) and getattr(block, "key", "") != "facts"]
     show(Report(key=made.key, title=made.title, blocks=blocks, tables=(), record={}), screen)
-    told = ", ".join(printable(str(path)) for path in [request.folder / HISTORY, *written])
+    there = [request.folder / name for name in (WEIGHTS, RECORD, training_log.HISTORY, training_log.BOARD)]
+    told = ", ".join(printable(str(path)) for path in [*written, *there])
     screen.print(f"Written: {told}", highlight=False, markup=False, soft_wrap=True)
 
 
 @final
-class _Kept:
-    """Writes what each epoch brought: a row of history.csv, TensorBoard's figures. A context: it holds files."""
-
-    def __init__(self, folder: Path, watcher: Watcher) -> None:
-        self._folder, self._watcher = folder, watcher
-        self._board: Any = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._board is not None:
-            self._board.close()
-
-    def epoch(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Told the whole history after every epoch."""
-        self._watcher.epoch(history[-1])
-        out = io.StringIO()
-        writer = csv.DictWriter(out, fieldnames=list(history[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(history)
-        files.write(self._folder / HISTORY, out.getvalue().encode())
-        self._show_on_board(history[-1])
-
-    def _show_on_board(self, row: Mapping[str, Any]) -> None:
-        """Adds an epoch's figures for TensorBoard; what an earlier try wrote of the same epochs is superseded."""
-        if self._board is None:
-            from tensorboardX import SummaryWriter
-
-            self._board = SummaryWriter(str(self._folder / LOGS), purge_step=row["epoch"])
-        for name, value in row.items():
-            if name != "epoch" and value is not None:
-                self._board.add_scalar(name, value, row["epoch"])
-        self._board.flush()
-
-
-@final
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Stop:
-    """Whether somebody asked the training to stop."""
+    """Whether somebody asked the training to stop; `told` is called then. `alone`: this is its only process."""
 
+    told: Callable[[], None]
+    alone: bool
     asked: bool = False
     _before: dict[int, Any] = field(default_factory=dict)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Inside, the first Ctrl-C or SIGTERM asks the training to stop after its step; the next one ends it at
-        once.
+        once, but where there are several processes: torchrun hands on to each what a terminal has sent to all.
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._ask)
@@ -222,8 +235,11 @@ class _Stop:
             self._restore()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-        self._restore()
+        if self.alone:
+            self._restore()
+        if not self.asked:
+            self.asked = True
+            self.told()
 
     def _restore(self) -> None:
         for number, before in self._before.items():

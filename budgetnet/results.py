@@ -4,6 +4,8 @@ The search hands a `Run` to a function `evaluate(candidate, run) -> Result` that
 torch, and the same function can run in this process, in a worker, or on another machine.
 """
 
+import csv
+import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -103,6 +105,15 @@ class Result:
         """The result that `record()` described."""
         given = {field.name: record[field.name] for field in fields(cls)}
         return cls(**{**given, "scores": Scores(**record["scores"]), "history": tuple(record["history"])})
+
+
+def history_csv(history: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of a training's epochs as CSV, whole numbers and floats as they are."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return out.getvalue()
 
 
 Evaluate: TypeAlias = Callable[[Candidate, Run], Result]

@@ -1,12 +1,15 @@
 """`budgetnet train`: one candidate, trained to the end."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from budgetnet.errors import BudgetnetError, printable, shorten
+from budgetnet.errors import BudgetnetError, FileError, printable, shorten
 from budgetnet.terminal import wide_console
+
+WHAT, HOW, WHERE = "What to train", "How to train it (instead of what the scenario says)", "Where, and with what"
 
 
 def train(
@@ -15,93 +18,195 @@ def train(
     ],
     candidate: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="'depth_multiplier=0.5 head=light-decoder', or a label as plans print it."),
+        typer.Option(
+            metavar="WORDS",
+            help="The network: 'depth_multiplier=0.5 head=light-decoder' (defaults for the rest), or its label as "
+            "plans print it.",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
     from_row: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="FILE.csv:ROW", help="A candidate of a report, such as pareto.csv:0 (the first)."
+            "--from",
+            metavar="FILE.csv:ROW",
+            help="The network in a row of a report, from 0: reports/parking/pareto.csv:0, trials.csv:3, "
+            "plan-candidates.csv:12.",
+            rich_help_panel=WHAT,
         ),
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option(metavar="NAME[:ARGUMENT]", help="synthetic, camvid:PATH, ...", show_default="the scenario's"),
-    ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(help="lab, strong, or a recipe file; instead of the scenario's training.", show_default="none"),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.", show_default="recipe")] = None,
-    stem: Annotated[
-        str | None,
-        typer.Option(metavar="SOURCE", help="Pre-trained stem: file, folder, keras, or https://...#sha256=..."),
-    ] = None,
-    teacher: Annotated[
-        str | None, typer.Option(metavar="RUN", help="A finished run that teaches this one (distillation).")
-    ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any other field of the training; may be given again."),
+        typer.Option(
+            metavar="NAME[:ARGUMENT]",
+            help="synthetic, camvid:PATH, ...: what `budgetnet data list` names.",
+            show_default="the scenario's, else synthetic",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
     size: Annotated[
         str | None,
-        typer.Option(metavar="HEIGHTxWIDTH", help="Train and score at this size.", show_default="the scenario's"),
+        typer.Option(
+            metavar="HEIGHTxWIDTH",
+            help="Train and score images of this size; operations stay those of the scenario's.",
+            show_default="the scenario's",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything drawn.", show_default="as in the recipe")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="lab, strong, or a recipe file: takes the place of the scenario's whole training.",
+            show_default="as in the scenario",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Passes over the training images.", show_default="as in the recipe", rich_help_panel=HOW),
+    ] = None,
+    stem: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="Pre-trained stem: a file, a folder of such, keras (fetched), or https://...#sha256=...",
+            show_default="as in the recipe",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="A finished run of the same classes that teaches this one (distillation).",
+            show_default="as in the recipe",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any field of a training: loss='cross_entropy + 0.5 * lovasz', parts=2, 'crop={height: 288, width: "
+            "384}'; nothing behind = takes it back. May be given again; docs/training.md lists them.",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of everything drawn.", show_default="as in the recipe", rich_help_panel=HOW)
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FOLDER", help="The run's folder.", show_default="reports/<scenario>/train"
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="The run's own folder.",
+            show_default="reports/<scenario>/train",
+            rich_help_panel=WHERE,
         ),
     ] = None,
     memory_limit: Annotated[
         float | None,
-        typer.Option(metavar="GB", help="Memory for images and labels.", min=0, show_default="half of what is free"),
+        typer.Option(
+            metavar="GB",
+            help="What images may take of memory; more is kept in files in the run's folder.",
+            min=0,
+            show_default="half of what is free",
+            rich_help_panel=WHERE,
+        ),
     ] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Throw the folder's earlier training away.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Throw the folder's earlier training away.", rich_help_panel=WHERE)
+    ] = False,
 ) -> None:
-    """Train one candidate to the end: pre-trained stem, recipe, progress, logs, checkpoints, report.
+    """Train one network to the end, and keep it: weights, progress, logs, checkpoints, report.
 
-    After Ctrl-C or a kill the same command goes on and ends with the numbers of an uninterrupted training. On several
-    GPUs: torchrun --nproc-per-node 4 -m budgetnet train ... Example: budgetnet train parking --from
-    reports/parking/pareto.csv:0 --recipe strong --stem weights/ --dataset camvid:PATH
+    While it runs it shows loss, mean IoU on the validation images, images per second and the time left. After Ctrl-C or
+    a kill the same command goes on, and ends with the numbers of a training that nobody stopped. The folder then holds
+    report.md, weights.safetensors, history.csv, curves, TensorBoard's files, and all that `budgetnet evaluate` and
+    `budgetnet predict` need.
+
+    - budgetnet train parking --from reports/parking/pareto.csv:0 --dataset camvid:PATH --stem keras --epochs 30
+
+    - budgetnet train urban --candidate "depth_multiplier=0.5 head=light-decoder" --recipe strong --set parts=2
+
+    - torchrun --nproc-per-node 4 -m budgetnet train ... --set parts=4  (four GPUs)
     """
+    try:
+        _train(
+            scenario,
+            (candidate, from_row, dataset),
+            {"recipe": recipe, "epochs": epochs, "stem": stem, "teacher": teacher, "seed": seed},
+            setting or [],
+            {"size": size, "folder": output, "memory_limit": memory_limit, "restart": restart},
+        )
+    except BudgetnetError:
+        if _leads():
+            raise
+        raise typer.Exit(2) from None
+
+
+def _train(
+    scenario: str,
+    what: tuple[str | None, str | None, str | None],
+    named: dict[str, Any],
+    settings: list[str],
+    where: dict[str, Any],
+) -> None:
     from budgetnet import arguments
     from budgetnet.scenario import load
 
+    candidate, row, dataset = what
     loaded = load(scenario)
-    named = {"recipe": recipe, "epochs": epochs, "stem": stem, "teacher": teacher, "seed": seed}
-    training = {**_settings(setting or []), **{key: value for key, value in named.items() if value is not None}}
+    training = _settings(settings, {name: value for name, value in named.items() if value is not None})
     asked = loaded.changed(training=training, dataset=dataset or loaded.dataset or "synthetic")
-    chosen = arguments.chosen(asked, candidate, from_row)
-    from budgetnet.full_training import InterruptedTrainingError, Request, run_training
+    chosen = arguments.chosen(asked, candidate, row)
+    size = None if where["size"] is None else arguments.size(where["size"])
+    folder = where["folder"] or Path("reports") / asked.name / "train"
+    from budgetnet.full_training import FailedTrainingError, InterruptedTrainingError, Request, run_training
 
-    request = Request(
-        scenario=asked,
-        candidate=chosen,
-        folder=output or Path("reports") / asked.name / "train",
-        size=None if size is None else arguments.size(size),
-        memory_limit=memory_limit,
-        restart=restart,
-    )
+    request = Request(scenario=asked, candidate=chosen, **{**where, "size": size, "folder": folder})
     try:
         run_training(request, wide_console())
-    except InterruptedTrainingError as stopped:
-        typer.echo(printable(str(stopped)), err=True)
-        raise typer.Exit(130) from None
+    except (InterruptedTrainingError, FailedTrainingError) as stopped:
+        if _leads():
+            typer.echo(printable(str(stopped)), err=True)
+        raise typer.Exit(130 if isinstance(stopped, InterruptedTrainingError) else 1) from None
 
 
-def _settings(words: list[str]) -> dict[str, Any]:
-    """`["crop={height: 288, width: 384}"]` -> values as YAML reads them. Raises BudgetnetError."""
+def _leads() -> bool:
+    """Whether this is the process that speaks, of those that torchrun has started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _settings(words: list[str], named: dict[str, Any]) -> dict[str, Any]:
+    """`["crop={height: 288, width: 384}"]` -> values as YAML reads them, beside those that have options of their own.
+
+    Raises BudgetnetError.
+    """
+    found = dict(named)
+    for word in words:
+        name, equals, text = (part.strip() for part in word.partition("="))
+        if not equals or not name or "\n" in text:
+            raise BudgetnetError(f"--set: must be NAME=VALUE on one line, but got {shorten(word)}")
+        if name in named:
+            raise BudgetnetError(f"--set: must not say again what --{name} says, but got {shorten(word)}")
+        if name in found:
+            raise BudgetnetError(f"--set: must name each field once, but got {shorten(word)} as well")
+        found[name] = _value(name, text)
+    return found
+
+
+def _value(name: str, text: str) -> Any:
     from budgetnet import yaml_source
 
-    found: dict[str, Any] = {}
-    for word in words:
-        name, equals, text = word.partition("=")
-        if not equals or not name or name in found:
-            rule = "must be NAME=VALUE, each name once"
-            raise BudgetnetError(f"--set: {rule}, but got {shorten(word)}")
-        source = yaml_source.parse(f"value: {text}\n".encode(), f"--set {name}")
+    try:
+        source = yaml_source.parse(f"value: {text}\n".encode(), "--set")
         source.finish()
-        found[name] = source.value["value"]
-    return found
+    except FileError as error:
+        rule = error.problems[0].rule
+        raise BudgetnetError(f"--set: {printable(name)} {rule}, but got {shorten(text)}") from None
+    return source.value["value"]

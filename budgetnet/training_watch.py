@@ -1,40 +1,44 @@
 """A training under way, as people see it: one live line on a terminal, a line per epoch elsewhere."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, final
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 from budgetnet import units
 from budgetnet.results import Step
+from budgetnet.training_settings import Training
 
 _REMEMBERED: Final = 20
 """Steps over which images per second are told."""
 
+_EPOCHS: Final = 5
+"""Epochs over which the time that is left is estimated, validation and all."""
+
+_BAR: Final = 16
+_ROOM_FOR_BAR: Final = 112
+"""Columns that the longest line takes with its bar."""
+
 
 @final
 class Watcher:
-    """Shows the epoch, its loss, images per second, the mean IoU so far, and the time that is left."""
+    """Shows the epoch, its loss, the mean IoU so far and the best, images per second, and the time that is left."""
 
-    def __init__(self, screen: Console, batch_size: int) -> None:
-        left = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), *left)
-        # an epoch with its validation lasts minutes: the estimate looks far back
-        self._bars = Progress(
-            *columns,
-            console=screen,
-            transient=True,
-            disable=not screen.is_terminal or screen.quiet,
-            speed_estimate_period=1800,
-        )
-        self._task = self._bars.add_task("training", total=None)
-        self._screen, self._batch_size = screen, batch_size
-        self._times: list[float] = []
-        self._scored = ""
-        self._best = 0.0
+    def __init__(self, screen: Console, training: Training, images: int) -> None:
+        """`images` is how many an epoch has."""
+        text = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis"), markup=False)
+        bar = (BarColumn(bar_width=_BAR),) if screen.width >= _ROOM_FOR_BAR else ()
+        live = screen.is_terminal and not screen.quiet
+        self._bars = Progress(*bar, text, console=screen, transient=True, disable=not live)
+        self._task = self._bars.add_task("the first step of the training", total=None)
+        self._screen, self._live, self._training, self._images = screen, live, training, images
+        self._pace = _Pace()
+        self._scored, self._note = "", ""
+        self.begun = False
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -46,32 +50,98 @@ class Watcher:
         self._bars.stop()
 
     def steps(self, step: Step) -> None:
-        """Moves the bar."""
+        """Moves the line. The first step tells where a training goes on that was stopped before."""
+        if not self.begun:
+            self.begun = True
+            self._say_where(step)
+        self._pace.step(step)
+        doing = f"epoch {step.epoch}/{step.epochs}"
+        if step.batch == step.batches and self._is_scored_after(step.epoch):
+            doing += ", validating"
+        told = f"loss {step.loss:.3f}{self._scored}{self._rate}, {_left(self._pace.left(step))} left{self._note}"
         done = (step.epoch - 1) * step.batches + step.batch
-        if not self._times:  # a training that goes on has not done its first steps just now
-            self._bars.reset(self._task, completed=done - 1, total=step.epochs * step.batches)
-        self._times = [*self._times[-_REMEMBERED:], time.perf_counter()]
-        self._bars.update(
-            self._task,
-            completed=done,
-            description=f"epoch {step.epoch} of {step.epochs}, loss {step.loss:.3f}{self._rate}{self._scored}",
-        )
+        total = step.epochs * step.batches
+        self._bars.update(self._task, completed=done, total=total, description=f"{doing}: {told}")
 
-    def epoch(self, row: Mapping[str, Any]) -> None:
-        """Tells what an epoch came to."""
-        quality = row["mean_iou"]
-        if quality is not None:
-            self._best = max(self._best, quality)
-            self._scored = f", mean IoU {quality:.3f} (best {self._best:.3f})"
-        if not self._screen.is_terminal:
-            scored = "" if quality is None else self._scored
-            took = units.duration(row["seconds"])
-            line = f"epoch {row['epoch']}: loss {row['loss']:.4f}{scored}, rate {row['learning_rate']:.2g}, {took}"
-            self._screen.print(line, highlight=False, markup=False, soft_wrap=True)
+    def epoch(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Tells what the last epoch came to; the history has a row for each."""
+        row = history[-1]
+        self._pace.epoch(row["seconds"])
+        known = [each["mean_iou"] for each in history if each["mean_iou"] is not None]
+        self._scored = f", mean IoU {known[-1]:.3f} (best {max(known):.3f})" if known else ""
+        scored = self._scored if row["mean_iou"] is not None else ""
+        took = units.duration(row["seconds"])
+        of = self._training.epochs
+        left = _left(self._pace.epochs_left(of - row["epoch"]))
+        ending = f", {left} left" if row["epoch"] < of else ""
+        if not self._live:
+            self._say(f"epoch {row['epoch']}/{of}: loss {row['loss']:.4f}{scored}{self._rate}, {took}{ending}")
+
+    def stops(self) -> None:
+        """Tells that somebody asked the training to stop, which it does after the step or validation under way."""
+        self._note = ", stopping"
+        if self._live:
+            self._bars.update(self._task, description="stopping after the step under way; Ctrl-C again stops at once")
+        else:
+            self._say("Stopping after the step under way; a second signal stops at once.")
+
+    def _say_where(self, step: Step) -> None:
+        done = f"epoch {step.epoch - 1} of {step.epochs}"
+        batches = f"batch {step.batch - 1} of {step.batches}"
+        if step.batch > 1:
+            self._say(f"Going on after {f'{done}, ' if step.epoch > 1 else ''}{batches} of epoch {step.epoch}.")
+        elif step.epoch > 1:
+            self._say(f"Going on after {done}.")
+
+    def _is_scored_after(self, epoch: int) -> bool:
+        return epoch % self._training.validate_every == 0 or epoch == self._training.epochs
 
     @property
     def _rate(self) -> str:
-        if len(self._times) < 2:
-            return ""
-        steps, seconds = len(self._times) - 1, self._times[-1] - self._times[0]
-        return f", {self._batch_size * steps / max(seconds, 1e-9):.1f} img/s"
+        """Images per second of the last steps."""
+        steps = self._pace.steps_per_second
+        return "" if steps is None else f", {self._images / self._pace.batches * steps:.1f} img/s"
+
+    def _say(self, line: str) -> None:
+        self._screen.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+@final
+class _Pace:
+    """How fast a training goes: from its last steps, and from whole epochs once there are some."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+        self._epochs: list[float] = []
+        self.steps_per_second: float | None = None
+        self.batches = 1
+
+    def step(self, step: Step) -> None:
+        """A step is done."""
+        before = self._times if step.batch > 1 else []  # what lies between two epochs is no step's time
+        self._times = [*before[-_REMEMBERED:], time.perf_counter()]
+        self.batches = step.batches
+        if len(self._times) > 1:
+            self.steps_per_second = (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-9)
+
+    def epoch(self, seconds: float) -> None:
+        """An epoch is done, with its validation."""
+        self._epochs = [*self._epochs[1 - _EPOCHS :], seconds]
+
+    def epochs_left(self, count: int) -> float | None:
+        """Seconds of that many more epochs; None while nobody knows."""
+        if self._epochs:
+            return count * sum(self._epochs) / len(self._epochs)
+        return None if self.steps_per_second is None else count * self.batches / self.steps_per_second
+
+    def left(self, step: Step) -> float | None:
+        """Seconds from this step to the end; None while nobody knows."""
+        whole = self.epochs_left(1)
+        return None if whole is None else whole * (step.epochs - step.epoch + 1 - step.batch / step.batches)
+
+
+def _left(seconds: float | None) -> str:
+    """`75.3 -> '1 min 15 s'`, `7.25 -> '7 s'`: an estimate has no tenths."""
+    if seconds is None:
+        return "? s"
+    return f"{seconds:.0f} s" if seconds < 59.5 else units.duration(max(seconds, 60))

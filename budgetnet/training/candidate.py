@@ -5,8 +5,6 @@ A finished run's folder holds `run.json` (candidate, settings, classes, scaling,
 `history.csv` and `preview.png`.
 """
 
-import csv
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -25,7 +23,7 @@ from budgetnet.data.reading import Dataset
 from budgetnet.errors import BudgetnetError
 from budgetnet.networks import Candidate
 from budgetnet.pictures import comparison
-from budgetnet.results import Evaluate, Result, Run, Scores, TrainingError
+from budgetnet.results import Evaluate, Result, Run, Scores, TrainingError, history_csv
 from budgetnet.scenario import Scenario
 from budgetnet.training import metrics, ranks
 from budgetnet.training.finished import RECORD, WEIGHTS, Finished, load
@@ -197,7 +195,7 @@ def _keep(model: GraphModule, material: Material, run: Run, result: Result, abou
         run.folder,
         {
             WEIGHTS: weights,
-            "history.csv": _history_csv(result).encode(),
+            "history.csv": history_csv(result.history).encode(),
             PREVIEW: preview(model, material),
             RECORD: (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode(),
         },
@@ -226,11 +224,3 @@ def preview(model: GraphModule, material: Material) -> bytes:
         [prediction.byte().numpy() for prediction in predictions],
         material.classes,
     )
-
-
-def _history_csv(result: Result) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(result.history[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(result.history)
-    return out.getvalue()

@@ -1,14 +1,18 @@
 """Several processes at one training, as torchrun starts them: who this one is, and sums over all of them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 import torch
 from torch import Tensor, distributed
 
 from budgetnet.errors import BudgetnetError
+
+_PATIENCE: Final = timedelta(hours=12)
+"""How long a process waits for the others: the first one may have a large data set to prepare."""
 
 
 @contextmanager
@@ -24,7 +28,7 @@ def together() -> Iterator[None]:
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
-    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
     try:
         yield
     finally:
@@ -73,6 +77,21 @@ def gather(mine: Any) -> list[Any]:
     told: list[Any] = [None] * world()
     distributed.all_gather_object(told, mine)
     return told
+
+
+def first(work: Callable[[], None]) -> None:
+    """The first process does `work` while the others wait. Raises what that raises; in the others BudgetnetError."""
+    failed: Exception | None = None
+    if leads():
+        try:
+            work()
+        except Exception as error:  # told below, so that nobody waits for a process that is gone
+            failed = error
+    told = gather(None if failed is None else str(failed))[0]
+    if failed is not None:
+        raise failed
+    if told is not None:
+        raise BudgetnetError(told)
 
 
 def agree(answer: bool) -> bool:

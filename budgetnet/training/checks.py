@@ -1,0 +1,90 @@
+"""What a training asks for, looked at before its data are read: nobody wants to read for minutes and then hear
+of a misspelt path.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from budgetnet import stems
+from budgetnet.errors import BudgetnetError
+from budgetnet.networks import Candidate
+from budgetnet.scenario import Scenario
+from budgetnet.stems import sources
+from budgetnet.training.finished import load
+from budgetnet.training_settings import Training
+
+
+def require(
+    scenario: Scenario,
+    candidates: Iterable[Candidate],
+    *,
+    size: tuple[int, int] | None = None,
+    processes: int = 1,
+) -> None:
+    """Raises BudgetnetError where these candidates cannot be trained as the scenario says: a stem or a teacher that
+    cannot be loaded, a crop that no image fills, parts that cannot be shared out.
+
+    `size` (height, width) is that of the images where it is not the scenario's own.
+    """
+    training = scenario.training
+    _require_crop(training, size or (scenario.image.height, scenario.image.width))
+    _require_parts(training, processes)
+    if training.stem is not None:
+        _require_stem(training.stem, candidates)
+    if training.teacher is not None:
+        _require_teacher(training.teacher, scenario.class_count)
+
+
+def require_batches(training: Training, images: int) -> None:
+    """Raises BudgetnetError where batches of `images` training images are too small for the parts."""
+    smallest = images // -(-images // training.batch_size)
+    if training.parts > smallest:
+        rule = f"must be at most the images of each batch, here {smallest}"
+        raise BudgetnetError(f"training.parts: {rule}, but got {training.parts}")
+
+
+def _require_crop(training: Training, size: tuple[int, int]) -> None:
+    if training.crop is None:
+        return
+    height, width = (int(side * training.largest_scale) for side in size)
+    if training.crop.height > height or training.crop.width > width:
+        rule = f"must lie within the image at its largest scale, {height} x {width}"
+        raise BudgetnetError(f"training.crop: {rule}, but got {training.crop.height} x {training.crop.width}")
+
+
+def _require_parts(training: Training, processes: int) -> None:
+    if training.parts > training.batch_size:
+        rule = f"must be at most the batch_size, {training.batch_size}"
+        raise BudgetnetError(f"training.parts: {rule}, but got {training.parts}")
+    if training.parts % processes:
+        rule = f"must be a multiple of the processes, here {processes}"
+        raise BudgetnetError(f"training.parts: {rule}, but got {training.parts}")
+
+
+def _require_stem(stem: str, candidates: Iterable[Candidate]) -> None:
+    """Every file that some candidate begins with is read once, for the widest of them: it must be wide enough."""
+    widest: dict[Path, float] = {}
+    try:
+        for multiplier in sorted({_multiplier(candidate) for candidate in candidates}):
+            widest[sources.find(stem, multiplier).path] = multiplier
+        for multiplier in widest.values():
+            stems.load(stem, multiplier)
+    except BudgetnetError as error:
+        raise BudgetnetError(f"training.stem: {error}") from None
+
+
+def _multiplier(candidate: Candidate) -> float:
+    value = candidate.parameters.get("depth_multiplier")
+    if not isinstance(value, float):
+        raise BudgetnetError(f"must be for a network with a depth multiplier, but got {candidate.network}")
+    return value
+
+
+def _require_teacher(teacher: str, classes: int) -> None:
+    try:
+        run = load(Path(teacher))
+    except BudgetnetError as error:
+        raise BudgetnetError(f"training.teacher: {error}") from None
+    if len(run.classes) != classes:
+        rule = f"must tell {classes} classes apart, as the scenario does"
+        raise BudgetnetError(f"training.teacher: {rule}, but got a run of {len(run.classes)}")

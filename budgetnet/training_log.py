@@ -1,0 +1,73 @@
+"""What each epoch brought, on disk before it is told: history.csv, and figures that TensorBoard shows."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, final
+
+from budgetnet import files
+from budgetnet.results import history_csv
+
+HISTORY: Final = "history.csv"
+BOARD: Final = "tensorboard"
+
+_EVENTS: Final = "events.out.tfevents.*"
+_TAGS: Final = {
+    "loss": "training/loss",
+    "learning_rate": "training/learning_rate",
+    "seconds": "training/seconds",
+    "mean_iou": "validation/mean_iou",
+}
+"""Columns of the history -> what TensorBoard calls them."""
+
+
+def remove(folder: Path) -> None:
+    """Removes what an earlier training wrote here. Raises BudgetnetError."""
+    files.remove(folder / HISTORY)
+    for path in (folder / BOARD).glob(_EVENTS):
+        files.remove(path)
+
+
+@final
+class Log:
+    """Keeps both up to date in the folder of a training. A context: it holds a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._board: Any = None
+        self._shown = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._board is not None:
+            self._board.close()
+
+    def bring(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Writes the whole history (a row per epoch, as trainings tell it). Raises BudgetnetError."""
+        files.write(self._folder / HISTORY, history_csv(history).encode())
+        if self._board is None:
+            self._begin()
+        for number in range(self._shown, len(history)):
+            self._show(history[number], seconds_ago=sum(row["seconds"] for row in history[number + 1 :]))
+        self._shown = len(history)
+        self._board.flush()
+
+    def _begin(self) -> None:
+        """A new file in place of those of earlier tries, whose figures it repeats: so none is there twice, and none is
+        missing because a try was killed before it had written it.
+        """
+        from tensorboardX import SummaryWriter
+
+        for path in (self._folder / BOARD).glob(_EVENTS):
+            files.remove(path)
+        self._board = SummaryWriter(str(self._folder / BOARD))
+
+    def _show(self, row: Mapping[str, Any], seconds_ago: float) -> None:
+        for name, tag in _TAGS.items():
+            if row[name] is not None:
+                self._board.add_scalar(tag, row[name], row["epoch"], walltime=time.time() - seconds_ago)
