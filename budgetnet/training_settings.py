@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from budgetnet import loss_spec, training_recipes
-from budgetnet.errors import BudgetnetError, did_you_mean, shorten
+from budgetnet import loss_spec, training_recipes, yaml_model
+from budgetnet.errors import BudgetnetError, FileError, did_you_mean, shorten
 from budgetnet.yaml_source import Fault, FaultsError
 
 _CONFIG = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
@@ -159,9 +159,14 @@ class Training(BaseModel):
         if not isinstance(given, Mapping) or not isinstance(given.get("recipe"), str):
             return given
         try:
-            return {**training_recipes.load(given["recipe"]), **given}
+            source = training_recipes.read(given["recipe"])
+            yaml_model.validate(source, cls)
+        except FileError as error:
+            problems = map(str, error.problems)
+            raise FaultsError([Fault(("recipe",), *_refused(given["recipe"], each)) for each in problems]) from None
         except BudgetnetError as error:
             raise FaultsError([Fault(("recipe",), *_refused(given["recipe"], str(error)))]) from None
+        return {**source.value, **given}
 
     @property
     def steps_decay(self) -> bool:
@@ -172,6 +177,6 @@ class Training(BaseModel):
 def _refused(recipe: str, why: str) -> tuple[str, str]:
     """The broken rule and what was given."""
     if recipe in training_recipes.names() or training_recipes.is_path(recipe):
-        return "must be a recipe file without errors", f"{shorten(recipe)} ({why.splitlines()[0]})"
+        return "must be a recipe file without errors", f"{shorten(recipe)} ({why})"
     known = training_recipes.names()
     return "must be a known recipe or the path of one", shorten(recipe) + did_you_mean(recipe[:100], known)

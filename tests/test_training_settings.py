@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from budgetnet import training_recipes, yaml_model
-from budgetnet.errors import BudgetnetError
+from budgetnet.errors import BudgetnetError, did_you_mean, shorten
 from budgetnet.scenario import Scenario, load
 from budgetnet.training_settings import Training
 
@@ -84,6 +84,18 @@ def test_a_recipe_file_with_errors_is_refused_with_the_reason(tmp_path, text, ru
     with pytest.raises(BudgetnetError, match=rule):
         training_recipes.load(str(path))
     assert faults(recipe=str(path))[0].startswith("recipe: must be a recipe file without errors")
+
+
+def test_faults_of_a_recipe_are_told_with_their_lines(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("loss: iou\nepochs: 0\nrate: 3\n")
+    assert faults(recipe=str(path)) == [
+        f"recipe: must be a recipe file without errors, but got {shorten(str(path))} ({path}:{line}: {rule})"
+        for line, rule in [
+            (2, "epochs: must be 1 or more, but got 0"),
+            (3, f"rate: unknown field{did_you_mean('rate', list(Training.model_fields))}"),
+        ]
+    ]
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones():

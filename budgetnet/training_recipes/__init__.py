@@ -26,6 +26,11 @@ def load(key_or_path: str) -> dict[str, Any]:
 
     Raises FileError with the faults of the file, or BudgetnetError when there is none.
     """
+    return dict(read(key_or_path).value)
+
+
+def read(key_or_path: str) -> yaml_source.Source:
+    """The same with the lines of the file."""
     files = data_files(__name__)
     if key_or_path in files:
         source = yaml_source.parse(files[key_or_path].read_bytes(), files[key_or_path].name)
@@ -36,4 +41,4 @@ def load(key_or_path: str) -> dict[str, Any]:
     source.finish()
     if "recipe" in source.value:
         raise BudgetnetError(f"{key_or_path}: must not name another recipe, but got {shorten(source.value['recipe'])}")
-    return dict(source.value)
+    return source
