@@ -111,6 +111,7 @@ def _train(request: Request, dataset: Dataset, screen: Console) -> Result:
     watched = Console(stderr=True) if ranks.leads() else Console(quiet=True)
     with ExitStack() as stack:
         watcher = stack.enter_context(Watcher(watched, scenario.training, len(dataset.train)))
+        watcher.remember(training_log.qualities(folder))
         stop = _Stop(told=watcher.stops, alone=ranks.world() == 1)
         stack.enter_context(stop.listening())
         log = stack.enter_context(Log(folder)) if ranks.leads() else None

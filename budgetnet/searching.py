@@ -39,14 +39,17 @@ def run_search(
 
     `memory_limit` is how many 10^9 bytes images and labels may take; half of what is free by default.
     """
+    from budgetnet.training import checks
     from budgetnet.training.candidate import evaluator, guess
     from budgetnet.training.machine import device
 
     scenario = plan.scenario
     require_one_network(plan)
+    checks.require(scenario, (planned.candidate for planned in plan.fitting))
     deadline = None if timeout is None else time.monotonic() + timeout
     screen.print(plan.verdict, highlight=False, markup=False)
     dataset = scenario_data.read(scenario, folder=folder, memory_limit=memory_limit)
+    checks.require_batches(scenario.training, len(dataset.train))
     settings = settings_of(scenario, dataset)
     origin = {**provenance(), "device": str(device()), "dataset": dataset.source}
     with SearchProgress(Console()) as watcher:

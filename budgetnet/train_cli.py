@@ -1,6 +1,7 @@
 """`budgetnet train`: one candidate, trained to the end."""
 
 import os
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -144,9 +145,8 @@ def train(
             {"size": size, "folder": output, "memory_limit": memory_limit, "restart": restart},
         )
     except BudgetnetError:
-        if _leads():
-            raise
-        raise typer.Exit(2) from None
+        _leave_speaking_to_the_first(2)
+        raise
 
 
 def _train(
@@ -172,14 +172,20 @@ def _train(
     try:
         run_training(request, wide_console())
     except (InterruptedTrainingError, FailedTrainingError) as stopped:
-        if _leads():
-            typer.echo(printable(str(stopped)), err=True)
-        raise typer.Exit(130 if isinstance(stopped, InterruptedTrainingError) else 1) from None
+        code = 130 if isinstance(stopped, InterruptedTrainingError) else 1
+        _leave_speaking_to_the_first(code)
+        typer.echo(printable(str(stopped)), err=True)
+        raise typer.Exit(code) from None
 
 
-def _leads() -> bool:
-    """Whether this is the process that speaks, of those that torchrun has started."""
-    return os.environ.get("RANK", "0") == "0"
+def _leave_speaking_to_the_first(code: int) -> None:
+    """Ends this process with a code where it is another one than the first of those that torchrun has started.
+
+    A moment later: torchrun ends all of them once one has gone, and the first has to say why.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        time.sleep(1)
+        raise typer.Exit(code)
 
 
 def _settings(words: list[str], named: dict[str, Any]) -> dict[str, Any]:

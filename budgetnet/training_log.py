@@ -1,5 +1,6 @@
 """What each epoch brought, on disk before it is told: history.csv, and figures that TensorBoard shows."""
 
+import csv
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,15 @@ def remove(folder: Path) -> None:
     files.remove(folder / HISTORY)
     for path in (folder / BOARD).glob(_EVENTS):
         files.remove(path)
+
+
+def qualities(folder: Path) -> list[float]:
+    """Mean IoU of each validation that an earlier try wrote down here; none where that cannot be read."""
+    try:
+        with (folder / HISTORY).open(encoding="utf-8", newline="") as file:
+            return [float(row["mean_iou"]) for row in csv.DictReader(file) if row["mean_iou"]]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return []
 
 
 @final

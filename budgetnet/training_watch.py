@@ -49,16 +49,21 @@ class Watcher:
     ) -> None:
         self._bars.stop()
 
+    def remember(self, qualities: Sequence[float]) -> None:
+        """Mean IoU of each validation so far, of a training that may go on."""
+        if qualities:
+            self._scored = f", mean IoU {qualities[-1]:.3f} (best {max(qualities):.3f})"
+
     def steps(self, step: Step) -> None:
         """Moves the line. The first step tells where a training goes on that was stopped before."""
         if not self.begun:
             self.begun = True
             self._say_where(step)
         self._pace.step(step)
-        doing = f"epoch {step.epoch}/{step.epochs}"
+        doing = f"epoch {step.epoch}/{step.epochs}{self._note}"
         if step.batch == step.batches and self._is_scored_after(step.epoch):
             doing += ", validating"
-        told = f"loss {step.loss:.3f}{self._scored}{self._rate}, {_left(self._pace.left(step))} left{self._note}"
+        told = f"loss {step.loss:.3f}{self._scored}{self._rate}, {_left(self._pace.left(step))} left"
         done = (step.epoch - 1) * step.batches + step.batch
         total = step.epochs * step.batches
         self._bars.update(self._task, completed=done, total=total, description=f"{doing}: {told}")
@@ -67,8 +72,7 @@ class Watcher:
         """Tells what the last epoch came to; the history has a row for each."""
         row = history[-1]
         self._pace.epoch(row["seconds"])
-        known = [each["mean_iou"] for each in history if each["mean_iou"] is not None]
-        self._scored = f", mean IoU {known[-1]:.3f} (best {max(known):.3f})" if known else ""
+        self.remember([each["mean_iou"] for each in history if each["mean_iou"] is not None])
         scored = self._scored if row["mean_iou"] is not None else ""
         took = units.duration(row["seconds"])
         of = self._training.epochs
@@ -89,9 +93,11 @@ class Watcher:
         done = f"epoch {step.epoch - 1} of {step.epochs}"
         batches = f"batch {step.batch - 1} of {step.batches}"
         if step.batch > 1:
-            self._say(f"Going on after {f'{done}, ' if step.epoch > 1 else ''}{batches} of epoch {step.epoch}.")
+            self._say(f"Going on after {f'{done} and ' if step.epoch > 1 else ''}{batches} of epoch {step.epoch}.")
         elif step.epoch > 1:
             self._say(f"Going on after {done}.")
+        else:
+            self._scored = ""  # nothing goes on here
 
     def _is_scored_after(self, epoch: int) -> bool:
         return epoch % self._training.validate_every == 0 or epoch == self._training.epochs
