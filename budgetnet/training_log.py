@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Final, Self, final
 
 from budgetnet import files
+from budgetnet.errors import BudgetnetError, printable
 from budgetnet.results import history_csv
 
 HISTORY: Final = "history.csv"
@@ -26,6 +27,11 @@ _TAGS: Final = {
 def remove(folder: Path) -> None:
     """Removes what an earlier training wrote here. Raises BudgetnetError."""
     files.remove(folder / HISTORY)
+    remove_events(folder)
+
+
+def remove_events(folder: Path) -> None:
+    """Removes TensorBoard's files of a run's folder. Raises BudgetnetError."""
     for path in (folder / BOARD).glob(_EVENTS):
         files.remove(path)
 
@@ -60,24 +66,33 @@ class Log:
     def bring(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Writes the whole history (a row per epoch, as trainings tell it). Raises BudgetnetError."""
         files.write(self._folder / HISTORY, history_csv(history).encode())
-        if self._board is None:
-            self._begin()
-        for number in range(self._shown, len(history)):
-            self._show(history[number], seconds_ago=sum(row["seconds"] for row in history[number + 1 :]))
+        try:
+            if self._board is None:
+                self._begin()
+            for number in range(self._shown, len(history)):
+                self._show(history[number], seconds_ago=sum(row["seconds"] for row in history[number + 1 :]))
+            self._board.flush()
+        except OSError as error:
+            where = printable(str(self._folder / BOARD))
+            raise BudgetnetError(f"{where}: must be a folder that can be written, but got {error.strerror}") from error
         self._shown = len(history)
-        self._board.flush()
 
     def _begin(self) -> None:
         """A new file in place of those of earlier tries, whose figures it repeats: so none is there twice, and none is
         missing because a try was killed before it had written it.
-        """
-        from tensorboardX import SummaryWriter
 
-        for path in (self._folder / BOARD).glob(_EVENTS):
-            files.remove(path)
-        self._board = SummaryWriter(str(self._folder / BOARD))
+        Not tensorboardX's SummaryWriter: that one writes in a thread, and its flush does not wait for it.
+        """
+        from tensorboardX.event_file_writer import EventsWriter
+
+        remove_events(self._folder)
+        self._board = EventsWriter(str(files.make_folder(self._folder / BOARD) / "events"))
 
     def _show(self, row: Mapping[str, Any], seconds_ago: float) -> None:
-        for name, tag in _TAGS.items():
-            if row[name] is not None:
-                self._board.add_scalar(tag, row[name], row["epoch"], walltime=time.time() - seconds_ago)
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.proto.summary_pb2 import Summary
+
+        told = [Summary.Value(tag=tag, simple_value=row[name]) for name, tag in _TAGS.items() if row[name] is not None]
+        self._board.write_event(
+            Event(wall_time=time.time() - seconds_ago, step=row["epoch"], summary=Summary(value=told))
+        )

@@ -20,8 +20,9 @@ _EPOCHS: Final = 5
 """Epochs over which the time that is left is estimated, validation and all."""
 
 _BAR: Final = 16
-_ROOM_FOR_BAR: Final = 112
-"""Columns that the longest line takes with its bar."""
+_ROOM_FOR_BAR: Final = 115
+_ROOM_FOR_WORDS: Final = 98
+"""Columns that the longest line takes, with its bar and without."""
 
 
 @final
@@ -34,6 +35,7 @@ class Watcher:
         bar = (BarColumn(bar_width=_BAR),) if screen.width >= _ROOM_FOR_BAR else ()
         live = screen.is_terminal and not screen.quiet
         self._bars = Progress(*bar, text, console=screen, transient=True, disable=not live)
+        self._narrow = screen.width < _ROOM_FOR_WORDS
         self._task = self._bars.add_task("the first step of the training", total=None)
         self._screen, self._live, self._training, self._images = screen, live, training, images
         self._pace = _Pace()
@@ -52,7 +54,7 @@ class Watcher:
     def remember(self, qualities: Sequence[float]) -> None:
         """Mean IoU of each validation so far, of a training that may go on."""
         if qualities:
-            self._scored = f", mean IoU {qualities[-1]:.3f} (best {max(qualities):.3f})"
+            self._scored = f"mean IoU {qualities[-1]:.3f} (best {max(qualities):.3f}), "
 
     def steps(self, step: Step) -> None:
         """Moves the line. The first step tells where a training goes on that was stopped before."""
@@ -60,13 +62,15 @@ class Watcher:
             self.begun = True
             self._say_where(step)
         self._pace.step(step)
-        doing = f"epoch {step.epoch}/{step.epochs}{self._note}"
+        doing = self._note
         if step.batch == step.batches and self._is_scored_after(step.epoch):
             doing += ", validating"
-        told = f"loss {step.loss:.3f}{self._scored}{self._rate}, {_left(self._pace.left(step))} left"
+        loss = "" if doing and self._narrow else f"loss {step.loss:.3f}, "
+        epoch = f"{'' if self._narrow else 'epoch '}{step.epoch}/{step.epochs}{doing}"
+        told = f"{epoch}: {loss}{self._scored}{self._rate}{_left(self._pace.left(step))} left"
         done = (step.epoch - 1) * step.batches + step.batch
         total = step.epochs * step.batches
-        self._bars.update(self._task, completed=done, total=total, description=f"{doing}: {told}")
+        self._bars.update(self._task, completed=done, total=total, description=told)
 
     def epoch(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Tells what the last epoch came to; the history has a row for each."""
@@ -74,12 +78,11 @@ class Watcher:
         self._pace.epoch(row["seconds"])
         self.remember([each["mean_iou"] for each in history if each["mean_iou"] is not None])
         scored = self._scored if row["mean_iou"] is not None else ""
-        took = units.duration(row["seconds"])
         of = self._training.epochs
-        left = _left(self._pace.epochs_left(of - row["epoch"]))
-        ending = f", {left} left" if row["epoch"] < of else ""
+        ending = f", {_left(self._pace.epochs_left(of - row['epoch']))} left" if row["epoch"] < of else ""
+        told = f"loss {row['loss']:.4f}, {scored}{self._rate}{units.duration(row['seconds'])}{ending}"
         if not self._live:
-            self._say(f"epoch {row['epoch']}/{of}: loss {row['loss']:.4f}{scored}{self._rate}, {took}{ending}")
+            self._say(f"epoch {row['epoch']}/{of}: {told}")
 
     def stops(self) -> None:
         """Tells that somebody asked the training to stop, which it does after the step or validation under way."""
@@ -105,8 +108,10 @@ class Watcher:
     @property
     def _rate(self) -> str:
         """Images per second of the last steps."""
-        steps = self._pace.steps_per_second
-        return "" if steps is None else f", {self._images / self._pace.batches * steps:.1f} img/s"
+        if self._pace.steps_per_second is None:
+            return ""
+        images = self._images / self._pace.batches * self._pace.steps_per_second
+        return f"{images:.{1 if images < 100 else 0}f} img/s, "
 
     def _say(self, line: str) -> None:
         self._screen.print(line, highlight=False, markup=False, soft_wrap=True)
