@@ -130,7 +130,7 @@ def train(
     report.md, weights.safetensors, history.csv, curves, TensorBoard's files, and all that `budgetnet evaluate` and
     `budgetnet predict` need.
 
-    - budgetnet train parking --from reports/parking/pareto.csv:0 --dataset camvid:PATH --stem keras --epochs 30
+    - budgetnet train parking --from reports/parking/pareto.csv:0 --dataset camvid:PATH --stem weights/
 
     - budgetnet train urban --candidate "depth_multiplier=0.5 head=light-decoder" --recipe strong --set parts=2
 
