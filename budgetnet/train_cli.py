@@ -128,13 +128,9 @@ def train(
     While it runs it shows loss, mean IoU on the validation images, images per second and the time left. After Ctrl-C or
     a kill the same command goes on, and ends with the numbers of a training that nobody stopped. The folder then holds
     report.md, weights.safetensors, history.csv, curves, TensorBoard's files, and all that `budgetnet evaluate` and
-    `budgetnet predict` need.
-
-    - budgetnet train parking --from reports/parking/pareto.csv:0 --dataset camvid:PATH --stem weights/
-
-    - budgetnet train urban --candidate "depth_multiplier=0.5 head=light-decoder" --recipe strong --set parts=2
-
-    - torchrun --nproc-per-node 4 -m budgetnet train ... --set parts=4  (four GPUs)
+    `budgetnet predict` need. More mean IoU: --recipe strong and a pre-trained --stem. Several GPUs: torchrun
+    --nproc-per-node 4 -m budgetnet train ... --set parts=4. All of it: docs/training.md.
+    Example: budgetnet train parking --from reports/parking/pareto.csv:0 --dataset camvid:PATH --epochs 60
     """
     try:
         _train(

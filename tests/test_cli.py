@@ -346,13 +346,20 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_example_of_a_command_runs(shell: Shell, searches: list[dict[str, Any]], name: str, trained_run: Path) -> None:
+def test_example_of_a_command_runs(
+    shell: Shell, searches: list[dict[str, Any]], name: str, trained_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainings: list[Any] = []
+    monkeypatch.setattr("budgetnet.full_training.run_training", lambda request, screen: trainings.append(request))
+    Path("reports/parking").mkdir(parents=True)
+    Path("reports/parking/pareto.csv").write_text("depth_multiplier,head\n0.5,fcn\n")
     words = example_of(name)
     assert words[0] == name
     for number in ("0000", "0003"):
         shutil.copytree(trained_run, Path("reports/urban/runs") / number)
     shutil.copy(trained_run / "drive.mp4", "drive.mp4")
     assert shell(*words).code == 0
+    assert [request.folder for request in trainings] == ([Path("reports/parking/train")] if name == "train" else [])
 
 
 def test_help_names_the_built_in_scenarios() -> None:
