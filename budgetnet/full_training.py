@@ -5,17 +5,15 @@ TensorBoard's files after every epoch, and what every finished run holds at the 
 """
 
 import json
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final, final
 
 from rich.console import Console
 
-from budgetnet import files, formats, plan, records, scenario_data, training_log, training_report
+from budgetnet import files, formats, plan, records, scenario_data, training_log, training_report, units
 from budgetnet.data.keeping import SHARE, free_memory
 from budgetnet.data.reading import Dataset
 from budgetnet.errors import BudgetnetError, printable
@@ -27,6 +25,7 @@ from budgetnet.provenance import provenance
 from budgetnet.report import Picture, Report
 from budgetnet.results import Result, Run, TrainingError, UnfinishedError
 from budgetnet.scenario import Scenario
+from budgetnet.stopping import Stop
 from budgetnet.training_log import Log
 from budgetnet.training_watch import Watcher
 
@@ -73,12 +72,33 @@ def run_training(request: Request, screen: Console) -> Result:
         ranks.first(lambda: stack.enter_context(alone(request.folder, "training")))
         dataset = _data(request)
         checks.require_batches(request.scenario.training, len(dataset.train))
+        if ranks.leads():
+            screen.print(_plan_of(request, dataset), highlight=False, markup=False, soft_wrap=True)
         asked = _asked(request, scenario_data.described(dataset))
         ranks.first(lambda: _open(request.folder, asked, restart=request.restart))
         result = _train(request, dataset, screen)
         if ranks.leads():
             _report(request, planned, result, asked, screen)
         return result
+
+
+def _plan_of(request: Request, dataset: Dataset) -> str:
+    """What is trained on what, and from what it starts."""
+    from budgetnet import stems
+
+    training, multiplier = request.scenario.training, request.candidate.parameters.get("depth_multiplier")
+    batches = -(-len(dataset.train) // training.batch_size)
+    begins = "random numbers"
+    if training.stem is not None and isinstance(multiplier, float):
+        begins = stems.load(training.stem, multiplier).story
+    taught = "" if training.teacher is None else f", taught by {training.teacher}"
+    told = (
+        f"{dataset.source}: {units.counted(len(dataset.train), 'training image', 'training images')}, "
+        f"{len(dataset.val):,} for validation, {len(dataset.classes)} classes. Recipe {training.recipe}: "
+        f"{units.counted(training.epochs, 'epoch', 'epochs')} of {units.counted(batches, 'batch', 'batches')}, "
+        f"the stem from {begins}{taught}."
+    )
+    return printable(told)
 
 
 def _data(request: Request) -> Dataset:
@@ -112,7 +132,7 @@ def _train(request: Request, dataset: Dataset, screen: Console) -> Result:
     with ExitStack() as stack:
         watcher = stack.enter_context(Watcher(watched, scenario.training, len(dataset.train)))
         watcher.remember(training_log.qualities(folder))
-        stop = _Stop(told=watcher.stops, alone=ranks.world() == 1)
+        stop = Stop(told=watcher.stops, alone=ranks.world() == 1)
         stack.enter_context(stop.listening())
         log = stack.enter_context(Log(folder)) if ranks.leads() else None
 
@@ -211,37 +231,3 @@ def _report(request: Request, planned: Planned, result: Result, asked: Mapping[s
     there = [request.folder / name for name in (WEIGHTS, RECORD, training_log.HISTORY, training_log.BOARD)]
     told = ", ".join(printable(str(path)) for path in [*written, *there])
     screen.print(f"Written: {told}", highlight=False, markup=False, soft_wrap=True)
-
-
-@final
-@dataclass(slots=True, kw_only=True)
-class _Stop:
-    """Whether somebody asked the training to stop; `told` is called then. `alone`: this is its only process."""
-
-    told: Callable[[], None]
-    alone: bool
-    asked: bool = False
-    _before: dict[int, Any] = field(default_factory=dict)
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Inside, the first Ctrl-C or SIGTERM asks the training to stop after its step; the next one ends it at
-        once, but where there are several processes: torchrun hands on to each what a terminal has sent to all.
-        """
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._ask)
-        try:
-            yield
-        finally:
-            self._restore()
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.alone:
-            self._restore()
-        if not self.asked:
-            self.asked = True
-            self.told()
-
-    def _restore(self) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)

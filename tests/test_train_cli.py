@@ -58,6 +58,10 @@ def test_a_training_leaves_a_run_that_can_be_evaluated_and_predicts(tiny: Shell)
             "tiny.yaml",
         ]
     )
+    assert (
+        "synthetic:train=10,val=4: 10 training images, 4 for validation, 7 classes. Recipe lab: 2 epochs of 3 batches, "
+        "the stem from random numbers." in done.out
+    )
     lines = done.err.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
     assert re.fullmatch(
@@ -75,7 +79,10 @@ def test_a_training_leaves_a_run_that_can_be_evaluated_and_predicts(tiny: Shell)
 def test_what_the_report_says_can_be_traced(tiny: Shell) -> None:
     stem = write_hdf5(Path("mobilenet_5_0_224_tf_no_top.h5"), random_stem(0.5))
     trained(Path("teacher"), "synthetic:train=10,val=4")
-    assert tiny(*WORDS, "-o", "run", "--stem", str(stem), "--teacher", "teacher", "--set", "keep=best").code == 0
+    done = tiny(*WORDS, "-o", "run", "--stem", str(stem), "--teacher", "teacher", "--set", "keep=best")
+    assert done.code == 0
+    begins = f"the stem from {stem.name}, narrowed from depth multiplier 0.5 to 0.25, taught by teacher.\n"
+    assert begins in done.out
     record, text = json.loads(Path("run/report.json").read_text()), Path("run/report.md").read_text()
     weights = sha256(Path("run/weights.safetensors").read_bytes()).hexdigest()
     teacher = sha256(Path("teacher/weights.safetensors").read_bytes()).hexdigest()
