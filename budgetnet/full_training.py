@@ -106,7 +106,9 @@ def _data(request: Request) -> Dataset:
     files that the first one writes.
     """
     from budgetnet.training import ranks
+    from budgetnet.training.machine import keep_memory
 
+    keep_memory()  # before threads read images
     limit = request.memory_limit
     if ranks.world() > 1:
         limit = ranks.gather(free_memory() * SHARE / 1e9 if limit is None else limit)[0] / ranks.world()
@@ -132,7 +134,8 @@ def _train(request: Request, dataset: Dataset, screen: Console) -> Result:
     with ExitStack() as stack:
         watcher = stack.enter_context(Watcher(watched, scenario.training, len(dataset.train)))
         watcher.remember(training_log.qualities(folder))
-        stop = Stop(told=watcher.stops, alone=ranks.world() == 1)
+        single = ranks.world() == 1
+        stop = Stop(told=lambda: watcher.stops(again=single), alone=single)
         stack.enter_context(stop.listening())
         log = stack.enter_context(Log(folder)) if ranks.leads() else None
 

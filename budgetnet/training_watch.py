@@ -84,13 +84,18 @@ class Watcher:
         if not self._live:
             self._say(f"epoch {row['epoch']}/{of}: {told}")
 
-    def stops(self) -> None:
-        """Tells that somebody asked the training to stop, which it does after the step or validation under way."""
+    def stops(self, *, again: bool = True) -> None:
+        """Tells that somebody asked the training to stop, which it does after the step or validation under way; at once
+        when asked `again`, where that is so.
+        """
         self._note = ", stopping"
         if self._live:
-            self._bars.update(self._task, description="stopping after the step under way; Ctrl-C again stops at once")
+            self._bars.update(
+                self._task,
+                description=f"stopping after the step under way{'; Ctrl-C again stops at once' if again else ''}",
+            )
         else:
-            self._say("Stopping after the step under way; a second signal stops at once.")
+            self._say(f"Stopping after the step under way{'; a second signal stops at once' if again else ''}.")
 
     def _say_where(self, step: Step) -> None:
         done = f"epoch {step.epoch - 1} of {step.epochs}"

@@ -136,6 +136,9 @@ def test_stopping_is_told_at_once(clock):
         run(watcher, clock, 1, of=4)
         watcher.stops()
     assert lines(shown) == ["Stopping after the step under way; a second signal stops at once."]
+    shown = screen()
+    Watcher(shown, Training(epochs=4), 80).stops(again=False)
+    assert lines(shown) == ["Stopping after the step under way."]
     with Watcher(screen(live=True), Training(epochs=4), 80) as watcher:
         watcher.stops()
         assert watcher._bars.tasks[0].description.startswith("stopping after the step under way")
