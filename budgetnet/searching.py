@@ -41,8 +41,9 @@ def run_search(
     """
     from budgetnet.training import checks
     from budgetnet.training.candidate import evaluator, guess
-    from budgetnet.training.machine import device
+    from budgetnet.training.machine import device, keep_memory
 
+    keep_memory()  # before threads read images
     scenario = plan.scenario
     require_one_network(plan)
     checks.require(scenario, (planned.candidate for planned in plan.fitting))
