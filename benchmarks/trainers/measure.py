@@ -83,21 +83,20 @@ def steps(
     network: str, contender: str, size: tuple[int, int], batch: int, warm_up: int, steps: int, parts: int
 ) -> dict[str, Any]:
     """Steps of a contender's training: see `clocks.Steps`."""
-    clock = Steps(warm_up, steps)
-    graph = SUBJECTS[network].graph(*size)
+    subject, clock, chosen = SUBJECTS[network], Steps(warm_up, steps), CONTENDERS[contender]
     images = batch * (warm_up + steps + 1)  # an epoch that does not end while it is measured
-    data = material(SUBJECTS[network].classes, *size, images)
     if contender == PLAIN:
-        model, samples = plain.network(graph), plain.apart(data.train)
+        data, model = material(subject.classes, *size, images), plain.network(subject.graph(*size))
+        optimizer, samples = torch.optim.Adam(model.parameters()), plain.apart(data.train)
         with suppress(EnoughError):
-            plain.epoch(model, torch.optim.Adam(model.parameters()), samples, data.scaling, batch, clock)
+            plain.epoch(model, optimizer, samples, data.scaling, batch, clock)
         return clock.result(batch)
-    chosen = CONTENDERS[contender]
     words = {"recipe": "lab", "arithmetic": "mixed", "parts": parts, "batch_size": batch, **chosen.settings}
     with ours.process(chosen):
+        data = material(subject.classes, *size, images)
         data = replace(data, train=ours.laid_out(data.train, chosen))
         with suppress(EnoughError):
-            ours.train(ours.network(graph, chosen), data, Training(**words), clock)
+            ours.train(ours.network(subject.graph(*size), chosen), data, Training(**words), clock)
     return clock.result(batch)
 
 
@@ -111,7 +110,7 @@ def waiting(
     height, width = size if augmented else crop
     words: dict[str, Any] = {"recipe": "lab", "arithmetic": "mixed", "parts": parts, "batch_size": batch}
     if augmented:
-        words |= {**STRONG, "crop": Crop(height=crop[0], width=crop[1])}
+        words |= {**STRONG, "crop": crop[0] / size[0]}
     settings = Training(**words, epochs=epochs + 2, validate_every=epochs + 2)
 
     def done(step: Step) -> None:

@@ -101,8 +101,13 @@ class Program:
         if "faults" in only:
             keys = (PLAIN, OURS, "allocator") if "throughput" in only else (PLAIN, OURS)
             yield f"### Page faults\n\n{tables.faults(steps, keys)}"
-            most = [max(max(each["faults"]) for each in tables.sound(rounds, OURS)) for rounds in steps.values()]
-            yield f"Most in a step of ours: {tables.verdict(max(most, default=0), '0', not any(most))}."
+            every = [
+                sorted(count for each in tables.sound(rounds, OURS) for count in each["faults"])
+                for rounds in steps.values()
+            ]
+            for title, of in (("median", statistics.median), ("worst", max)):
+                count = max((of(counts) for counts in every if counts), default=0)
+                yield f"In the {title} step of ours, of the worst network: {tables.verdict(count, '0', count == 0)}."
         if "waiting" in only:
             found = {name: rounds for name in self.subjects if (rounds := self.rounds(self.waiting, name))}
             how = f"Trained at {self.crop[0]} x {self.crop[1]}, {self.asked.epoch} steps an epoch."

@@ -97,9 +97,9 @@ def our_training(
     """A recipe, changed by `settings`, in as many epochs as fit: `curve` as above, of what would be kept after each
     epoch; `reached` is what was kept in the end, after `seconds` of training.
     """
-    chosen = Course(stem=stem, **course)
     words = {**settings, "recipe": recipe, "stem": stem, "validate_every": 1}
     with ours.process(CONTENDERS[OURS]):
+        chosen = Course(stem=stem, **course)
         tried = Training(**{**words, "epochs": MOST_EPOCHS, "validate_every": MOST_EPOCHS})
         if tried.teacher is not None:
             raise BudgetnetError(f"recipe must have no teacher, whose time nobody counts, but got {tried.teacher}")
