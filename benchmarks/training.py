@@ -82,7 +82,7 @@ def words() -> argparse.ArgumentParser:
     made.add_argument("--steps", type=positive, default=8, help="steps that count")
     made.add_argument("--compile", action="store_true", help="torch.compile as a contender too (a minute each)")
     made.add_argument("--products", type=positive, nargs="+", default=[1024, 2048, 4096], help="sides of the matrices")
-    made.add_argument("--crop", default="288x384", help="size that is trained on while waiting is measured")
+    made.add_argument("--crop", type=float, default=0.8, help="share of each side trained on while waiting is measured")
     made.add_argument("--epoch", type=positive, default=22, help="steps of an epoch there")
     made.add_argument("--threads", type=positive, default=None, help="of every contender (default: torch's own)")
     made.add_argument("--limit", type=float, default=1800.0, help="seconds for one measurement (the race has none)")

@@ -65,7 +65,7 @@ def run_training(request: Request, screen: Console) -> Result:
 
     with ranks.together(), ExitStack() as stack:
         planned = plan.measure(request.scenario, request.candidate)
-        checks.require(request.scenario, [request.candidate], size=request.size, processes=ranks.world())
+        checks.require(request.scenario, [request.candidate], processes=ranks.world())
         if ranks.leads():
             told = training_report.verdict(request.scenario, planned, request.size)
             screen.print(told, highlight=False, markup=False, soft_wrap=True)

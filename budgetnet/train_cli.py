@@ -90,8 +90,8 @@ def train(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Any field of a training: loss='cross_entropy + 0.5 * lovasz', parts=2, 'crop={height: 288, width: "
-            "384}'; nothing behind = takes it back. May be given again; docs/training.md lists them.",
+            help="Any field of a training: loss='cross_entropy + 0.5 * lovasz', parts=2, crop=0.8; "
+            "nothing behind = takes it back. May be given again; docs/training.md lists them.",
             rich_help_panel=HOW,
         ),
     ] = None,
@@ -185,7 +185,7 @@ def _leave_speaking_to_the_first(code: int) -> None:
 
 
 def _settings(words: list[str], named: dict[str, Any]) -> dict[str, Any]:
-    """`["crop={height: 288, width: 384}"]` -> values as YAML reads them, beside those that have options of their own.
+    """`["crop=0.8", "loss=focal"]` -> values as YAML reads them, beside those that have options of their own.
 
     Raises BudgetnetError.
     """

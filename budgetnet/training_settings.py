@@ -15,6 +15,9 @@ from budgetnet.yaml_source import Fault, FaultsError
 
 _CONFIG = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
+_GRID = 16
+"""Pixels; crops are so many of them that the maps of a stem have no odd sides."""
+
 Optimizer: TypeAlias = Literal["adam", "adamw", "sgd"]
 Schedule: TypeAlias = Literal["constant", "poly", "cosine", "one-cycle", "plateau"]
 ClassWeights: TypeAlias = Literal["none", "inverse-log", "median-frequency", "inverse-sqrt"]
@@ -32,15 +35,6 @@ def _line(text: str) -> str:
 
 
 Line: TypeAlias = Annotated[str, AfterValidator(_line)]
-
-
-class Crop(BaseModel):
-    """The part of an image that is trained on, in pixels."""
-
-    model_config = _CONFIG
-
-    height: int = Field(ge=32, le=8192, description="Rows of pixels.")
-    width: int = Field(ge=32, le=8192, description="Columns of pixels.")
 
 
 class Training(BaseModel):
@@ -107,8 +101,12 @@ class Training(BaseModel):
         description="Scale each training image by a factor drawn from here to largest_scale, and cut or fill it.",
     )
     largest_scale: float = Field(default=1.0, ge=1, le=10, description="The other end of what scales are drawn from.")
-    crop: Crop | None = Field(
-        default=None, description="Train on parts of this size, drawn anew in each epoch; scored are whole images."
+    crop: float = Field(
+        default=1.0,
+        ge=0.1,
+        le=1,
+        description="Share of each side of an image that is trained on, somewhere in it, drawn anew in each epoch; "
+        "scored are whole images.",
     )
     photometric: float = Field(
         default=0.0,
@@ -167,6 +165,13 @@ class Training(BaseModel):
         except BudgetnetError as error:
             raise FaultsError([Fault(("recipe",), *_refused(given["recipe"], str(error)))]) from None
         return {**source.value, **given}
+
+    def cropped(self, height: int, width: int) -> tuple[int, int]:
+        """What is trained on of images of a size, in pixels: sides are multiples of 16 where they are cut."""
+        if self.crop == 1:
+            return height, width
+        parts = [min(side, max(round(side * self.crop / _GRID), 2) * _GRID) for side in (height, width)]
+        return parts[0], parts[1]
 
     @property
     def steps_decay(self) -> bool:

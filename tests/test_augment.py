@@ -123,12 +123,12 @@ def test_nothing_asked_nothing_done():
     made = Augmentation()(images, labels, 1)
     assert made[0] is images
     assert made[1] is labels
-    assert not Augmentation.of(Training(), (0.5, 0.5, 0.5)).changes
+    assert not Augmentation.of(Training(), (0.5, 0.5, 0.5), 64, 96).changes
 
 
 def test_settings_come_from_the_scenario_and_the_fill_is_the_mean_pixel():
     asked = Training(flip=True, smallest_scale=0.5, largest_scale=1.5, photometric=0.1)
-    found = Augmentation.of(asked, (0.0, 0.5, 1.0))
+    found = Augmentation.of(asked, (0.0, 0.5, 1.0), 64, 96)
     assert found == Augmentation(flip=True, smallest_scale=0.5, largest_scale=1.5, photometric=0.1, fill=(0, 128, 255))
 
 

@@ -69,7 +69,7 @@ def test_the_recipe_and_the_scenarios_training_of_the_docs_load(tmp_path, monkey
         "name: s\ncameras: 1\nfps: 1\nbudget_gops: 9\nclasses: 7\ninput: {height: 320, width: 480}\n" + IN_SCENARIO
     )
     made = load("s.yaml").training
-    assert (made.epochs, made.schedule, made.stem, made.crop.width) == (10, "one-cycle", "weights", 384)
+    assert (made.epochs, made.schedule, made.stem, made.crop) == (10, "one-cycle", "weights", 0.8)
 
 
 def test_every_recipe_is_named():

@@ -89,7 +89,7 @@ def test_every_field_is_explained() -> None:
     conditions = {"properties", "then", "if"}
     parts = {"scenario": MADE, **MADE["$defs"]}
     found = {where: field for path, part in parts.items() for where, field in fields(part, path)}
-    assert set(parts) == {"scenario", "CameraGroup", "Crop", "InputSize", "Training", *networks.names()}
+    assert set(parts) == {"scenario", "CameraGroup", "InputSize", "Training", *networks.names()}
     assert [
         where for where, field in found.items() if not field.get("description") and not conditions & field.keys()
     ] == []

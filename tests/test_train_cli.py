@@ -192,10 +192,7 @@ def test_a_training_whose_loss_is_not_finite_keeps_the_last_good_state_and_names
         (("--set", "seed=1", "--seed", "2"), "--set: must not say again what --seed says, but got 'seed=1'"),
         (("--set", "epoch=3"), "training.epoch: unknown field; did you mean 'epochs'?"),
         (("--set", "crop=[1"), "--set: crop must be YAML (expected ',' or ']', not '<stream end>'), but got '[1'"),
-        (
-            ("--set", "crop={height: 65, width: 32}"),
-            "training.crop: must lie within the image at its largest scale, 64 x 96, but got 65 x 32",
-        ),
+        (("--set", "crop=1.5"), "training.crop: must be 1 or less, but got 1.5"),
         (("--set", "parts=5"), "training.parts: must be at most the batch_size, 4, but got 5"),
         (("--recipe", "labb"), "training.recipe: must be a known recipe or the path of one, but got 'labb'"),
         (("--stem", "none"), "training.stem: weights must be a file, a folder, an address"),

@@ -430,7 +430,7 @@ def test_ours_races_with_the_strongest_recipe_there_is(parts, monkeypatch):
 
 @pytest.mark.slow
 def test_the_program_prints_what_it_promises_and_goes_on(tmp_path):
-    words = ["--rounds", "1", "--networks", "lab 0.25", "--size", "64x96", "--crop", "64x64", "--batch", "4"]
+    words = ["--rounds", "1", "--networks", "lab 0.25", "--size", "64x96", "--crop", "0.7", "--batch", "4"]
     words += [
         "--warm-up",
         "1",

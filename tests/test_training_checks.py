@@ -24,28 +24,6 @@ def of(multiplier: float) -> Candidate:
     return Candidate.of("mobilenet-fcn", {"depth_multiplier": multiplier})
 
 
-@pytest.mark.parametrize(
-    ("crop", "scale", "size", "limit"),
-    [
-        ((64, 96), 1.0, None, None),
-        ((65, 96), 1.0, None, "64 x 96"),
-        ((64, 97), 1.0, None, "64 x 96"),
-        ((65, 97), 1.5, None, None),
-        ((96, 145), 1.5, None, "96 x 144"),
-        ((65, 97), 1.0, (70, 100), None),
-        ((64, 96), 1.0, (50, 100), "50 x 100"),
-    ],
-)
-def test_crops_lie_within_the_largest_image(crop, scale, size, limit):
-    asked = scenario(crop={"height": crop[0], "width": crop[1]}, largest_scale=scale)
-    if limit is None:
-        checks.require(asked, [SMALL], size=size)
-        return
-    told = f"training.crop: must lie within the image at its largest scale, {limit}, but got {crop[0]} x {crop[1]}"
-    with pytest.raises(BudgetnetError, match=f"^{told}$"):
-        checks.require(asked, [SMALL], size=size)
-
-
 def test_parts_are_shared_out_among_processes():
     checks.require(scenario(parts=4), [SMALL], processes=2)
     with pytest.raises(

@@ -37,7 +37,7 @@ STRONG = {
     "flip": True,
     "smallest_scale": 0.5,
     "largest_scale": 2.0,
-    "crop": {"height": 64, "width": 64},
+    "crop": 0.7,
     "photometric": 0.3,
     "averaging": 0.9,
     "keep": "best",

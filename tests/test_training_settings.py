@@ -38,9 +38,9 @@ def test_the_lab_recipe_is_the_published_one_and_the_default():
 
 def test_what_is_said_beside_a_recipe_goes_first(tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text("epochs: 3\nloss: 0.5*lovasz+cross_entropy\ncrop: {height: 64, width: 96}\n")
+    path.write_text("epochs: 3\nloss: 0.5*lovasz+cross_entropy\ncrop: 0.5\n")
     made = Training.model_validate({"recipe": str(path), "epochs": 4})
-    assert (made.epochs, made.loss, made.crop.height) == (4, "0.5 * lovasz + cross_entropy", 64)
+    assert (made.epochs, made.loss, made.crop) == (4, "0.5 * lovasz + cross_entropy", 0.5)
 
 
 def test_a_scenario_with_another_recipe_keeps_nothing_of_its_training():
@@ -60,7 +60,7 @@ def test_a_scenario_with_another_recipe_keeps_nothing_of_its_training():
         ({"averaging": 1.0}, "averaging: must be less than 1, but got 1"),
         ({"loss": "cross_entropi"}, "loss: must name known losses, and 'cross_entropi' is none"),
         ({"stem": "a\nb"}, "stem: must be a text on one line, and not empty"),
-        ({"crop": {"height": 8, "width": 96}}, "crop.height: must be 32 or more, but got 8"),
+        ({"crop": 0.05}, "crop: must be 0.1 or more, but got 0.05"),
         ({"parts": 0}, "parts: must be 1 or more, but got 0"),
     ],
 )
@@ -108,3 +108,18 @@ def test_a_scenario_file_may_name_a_recipe(tmp_path: Path):
     lines = [f"{key}: {value}" for key, value in SCENARIO.items() if key != "input"]
     path.write_text("\n".join([*lines, "input: {height: 64, width: 96}", "training: {recipe: lab, epochs: 2}"]) + "\n")
     assert load(str(path)).training == Training(epochs=2)
+
+
+@pytest.mark.parametrize(
+    ("crop", "size", "expected"),
+    [
+        (1.0, (97, 131), (97, 131)),
+        (0.8, (360, 480), (288, 384)),
+        (0.8, (320, 480), (256, 384)),
+        (0.5, (1024, 2048), (512, 1024)),
+        (0.1, (64, 96), (32, 32)),
+        (0.99, (33, 40), (32, 32)),
+    ],
+)
+def test_crops_are_whole_cells(crop, size, expected):
+    assert Training(crop=crop).cropped(*size) == expected

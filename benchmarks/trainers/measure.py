@@ -22,7 +22,7 @@ import torch
 from budgetnet.results import Step
 from budgetnet.training.machine import computes_bfloat16
 from budgetnet.training.timing import device_name
-from budgetnet.training_settings import Crop, Training
+from budgetnet.training_settings import Training
 from trainers import ours, plain, race
 from trainers.clocks import EnoughError, Steps, Waits
 from trainers.levers import CONTENDERS, OURS, PLAIN
@@ -101,16 +101,17 @@ def steps(
 
 
 def waiting(
-    network: str, size: tuple[int, int], crop: tuple[int, int], augmented: bool, batch: int, steps: int, parts: int
+    network: str, size: tuple[int, int], crop: float, augmented: bool, batch: int, steps: int, parts: int
 ) -> dict[str, Any]:
     """Two whole epochs of our training, watched: see `clocks.Waits`. The network is trained at the size of the crop,
     whether images are larger and cut to it, augmented, or of that size.
     """
     waits, epochs = Waits(), 2
-    height, width = size if augmented else crop
+    trained = Training(crop=crop).cropped(*size)
+    height, width = size if augmented else trained
     words: dict[str, Any] = {"recipe": "lab", "arithmetic": "mixed", "parts": parts, "batch_size": batch}
     if augmented:
-        words |= {**STRONG, "crop": crop[0] / size[0]}
+        words |= {**STRONG, "crop": crop}
     settings = Training(**words, epochs=epochs + 2, validate_every=epochs + 2)
 
     def done(step: Step) -> None:
@@ -121,7 +122,7 @@ def waiting(
 
     with ours.process(CONTENDERS[OURS]):
         data = material(SUBJECTS[network].classes, height, width, batch * steps)
-        model = ours.network(SUBJECTS[network].graph(*crop), CONTENDERS[OURS])
+        model = ours.network(SUBJECTS[network].graph(*trained), CONTENDERS[OURS])
         with suppress(EnoughError):
             ours.train(model, data, settings, done)
     return waits.result()

@@ -21,7 +21,7 @@ class Program:
 
     def __init__(self, asked: argparse.Namespace, notebook: Notebook) -> None:
         self.asked, self.notebook = asked, notebook
-        self.size, self.crop = size_of(asked.size), size_of(asked.crop)
+        self.size, self.crop = size_of(asked.size), asked.crop
         self.threads: int = notebook.machine["threads"]
         self.subjects = {name: SUBJECTS[name] for name in asked.networks}
 
@@ -110,7 +110,7 @@ class Program:
                 yield f"In the {title} step of ours, of the worst network: {tables.verdict(count, '0', count == 0)}."
         if "waiting" in only:
             found = {name: rounds for name in self.subjects if (rounds := self.rounds(self.waiting, name))}
-            how = f"Trained at {self.crop[0]} x {self.crop[1]}, {self.asked.epoch} steps an epoch."
+            how = f"Trained at {self.crop:g} of each side, {self.asked.epoch} steps an epoch."
             yield f"### Waiting for batches\n\n{how}\n\n{tables.waits(found)}"
             longest, most = 100 * tables.longest(found), 100 * tables.MOST_WAITING
             told = tables.verdict(longest, f"at most {most:g}", longest <= most)

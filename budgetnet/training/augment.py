@@ -34,15 +34,15 @@ class Augmentation:
     fill: tuple[int, int, int] = (0, 0, 0)
 
     @classmethod
-    def of(cls, settings: Training, mean: tuple[float, float, float]) -> "Augmentation":
-        """As a scenario says; `mean` is the mean pixel, 0 to 1."""
+    def of(cls, settings: Training, mean: tuple[float, float, float], height: int, width: int) -> "Augmentation":
+        """As a scenario says, for images of a size; `mean` is the mean pixel, 0 to 1."""
         red, green, blue = (round(255 * part) for part in mean)
         return cls(
             flip=settings.flip,
             smallest_scale=settings.smallest_scale,
             largest_scale=settings.largest_scale,
             photometric=settings.photometric,
-            crop=None if settings.crop is None else (settings.crop.height, settings.crop.width),
+            crop=None if settings.crop == 1 else settings.cropped(height, width),
             fill=(red, green, blue),
         )
 

@@ -130,9 +130,7 @@ def _run(
     if stem is not None:
         stems.apply(stem, model)
         material = material.scaled(Scaling(mean=stem.mean, std=stem.std))
-    teacher = (
-        None if taught_by is None else Teacher.of(taught_by, settings, *(_trained_size(settings) or (height, width)))
-    )
+    teacher = None if taught_by is None else Teacher.of(taught_by, settings, *settings.cropped(height, width))
     history, quality = fit(model, material, settings, run, identity=json.dumps(identity), teacher=teacher)
     result = Result(
         network=candidate.network,
@@ -158,10 +156,6 @@ def _width(candidate: Candidate) -> float:
     if not isinstance(value, float):
         raise BudgetnetError(f"stem: must be for a network with a depth multiplier, but got {candidate.network}")
     return value
-
-
-def _trained_size(settings: Training) -> tuple[int, int] | None:
-    return None if settings.crop is None else (settings.crop.height, settings.crop.width)
 
 
 def _finished(run: Run, identity: Mapping[str, Any]) -> Result | None:

@@ -18,16 +18,12 @@ def require(
     scenario: Scenario,
     candidates: Iterable[Candidate],
     *,
-    size: tuple[int, int] | None = None,
     processes: int = 1,
 ) -> None:
     """Raises BudgetnetError where these candidates cannot be trained as the scenario says: a stem or a teacher that
-    cannot be loaded, a crop that no image fills, parts that cannot be shared out.
-
-    `size` (height, width) is that of the images where it is not the scenario's own.
+    cannot be loaded, parts that cannot be shared out.
     """
     training = scenario.training
-    _require_crop(training, size or (scenario.image.height, scenario.image.width))
     _require_parts(training, processes)
     if training.stem is not None:
         _require_stem(training.stem, candidates)
@@ -41,15 +37,6 @@ def require_batches(training: Training, images: int) -> None:
     if training.parts > smallest:
         rule = f"must be at most the images of each batch, here {smallest}"
         raise BudgetnetError(f"training.parts: {rule}, but got {training.parts}")
-
-
-def _require_crop(training: Training, size: tuple[int, int]) -> None:
-    if training.crop is None:
-        return
-    height, width = (int(side * training.largest_scale) for side in size)
-    if training.crop.height > height or training.crop.width > width:
-        rule = f"must lie within the image at its largest scale, {height} x {width}"
-        raise BudgetnetError(f"training.crop: {rule}, but got {training.crop.height} x {training.crop.width}")
 
 
 def _require_parts(training: Training, processes: int) -> None:

@@ -190,7 +190,7 @@ def _steps(training: _Training, epoch: int, seed: int, started: float) -> float:
 def _drawn(training: _Training, seed: int) -> Generator[Batch, None, None]:
     """The batches of an epoch that are still to do, made ahead."""
     settings, material = training.settings, training.material
-    augmentation = Augmentation.of(settings, material.scaling.mean)
+    augmentation = Augmentation.of(settings, material.scaling.mean, *material.train.images.shape[2:])
     return material.train.shuffled(
         settings.batch_size, seed, augmentation, training.device, skip=len(training.state.losses)
     )
