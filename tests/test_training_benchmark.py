@@ -148,7 +148,7 @@ def test_steps_are_measured_after_the_warm_up(parts, contender, own_globals):
 
 
 def test_waiting_is_a_share_of_whole_epochs(parts, own_globals):
-    found = parts.measure.waiting("lab 0.25", SIZE, (32, 64), True, batch=2, steps=2, parts=1)
+    found = parts.measure.waiting("lab 0.25", SIZE, 0.8, True, batch=2, steps=2, parts=1)
     assert 0 < found["share"] < 1
     assert 0 <= found["later"] < 1
     assert found["rate"] > 0
