@@ -353,3 +353,30 @@ def test_binned_lovasz_treats_equal_errors_alike():
     # the mean over 2 classes, and the slope of the softmax at an even chance, 1/4
     assert gradient[0, 0, 0, 0].item() == pytest.approx((-zero - one_others) / 2 / 4, rel=1e-9)
     assert gradient[0, 1, 0, 1].item() == pytest.approx((-one - zero_others) / 2 / 4, rel=1e-9)
+
+
+@pytest.mark.parametrize(("height", "width"), [(9, 14), (10, 13), (1, 2)])
+def test_sparse_lovasz_is_the_binned_one_of_every_second_pixel(height, width):
+    draw = torch.Generator().manual_seed(height)
+    scores = torch.randn(2, 4, height, width, generator=draw)
+    labels = torch.randint(0, 4, (2, height, width), generator=draw).to(torch.uint8)
+    labels[:, :, ::3] = IGNORE
+    value, gradient = value_and_gradient("sparse_lovasz", scores, labels)
+    expected, of_quarter = value_and_gradient("binned_lovasz", scores[..., 1::2, 1::2], labels[:, 1::2, 1::2])
+    assert value == pytest.approx(expected)
+    torch.testing.assert_close(gradient[..., 1::2, 1::2], of_quarter)
+    assert gradient[..., ::2, :].count_nonzero() == gradient[..., ::2].count_nonzero() == 0
+
+
+@pytest.mark.parametrize(("small", "height", "width"), [((3, 4), 12, 16), ((5, 4), 37, 29)])
+def test_sparse_lovasz_resizes_as_the_others_and_thins_then(small, height, width):
+    draw = torch.Generator().manual_seed(height)
+    scores = torch.randn(2, 4, *small, generator=draw, dtype=torch.float64)
+    labels = torch.randint(0, 4, (2, height, width), generator=draw).to(torch.uint8)
+    value, gradient = value_and_gradient("sparse_lovasz", scores, labels)
+    given = scores.clone().requires_grad_()
+    resized = functional.interpolate(given, (height, width), mode="bilinear", align_corners=False)
+    expected = losses.loss("binned_lovasz").loss(resized[..., 1::2, 1::2], labels[:, 1::2, 1::2], None)
+    expected.backward()
+    assert value == pytest.approx(expected.item(), rel=1e-6)
+    torch.testing.assert_close(gradient, given.grad)

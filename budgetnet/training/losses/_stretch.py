@@ -65,32 +65,40 @@ class Stretch:
         return narrow.transpose(0, 1)
 
 
-def stretch(scores: Tensor, height: int, width: int) -> Stretch:
-    """How scores (n, classes, h, w) become maps of a size."""
+def stretch(scores: Tensor, height: int, width: int, every: int = 1) -> Stretch:
+    """How scores (n, classes, h, w) become maps of a size, or each `every`-th row and column of such."""
     dtype, device = exact(scores), scores.device
     _, classes, small_height, small_width = scores.shape
     return Stretch(
-        rows=_bands(small_height, height, rows_at_a_time(device, height, width, classes), dtype, device),
-        columns=_bands(small_width, width, COLUMNS, dtype, device),
+        rows=_bands(small_height, height, rows_at_a_time(device, height, width, classes), dtype, device, every),
+        columns=_bands(small_width, width, COLUMNS, dtype, device, every),
         small_width=small_width,
-        width=width,
+        width=thinned(width, every),
     )
 
 
-def full_size(scores: Tensor, labels: Tensor) -> Tensor:
-    """Scores (n, classes, h, w) of the size of the labels (n, height, width): as they are, or resized bilinearly."""
+def thinned(size: int, every: int) -> int:
+    """How many of `size` rows there are in `every // 2`, and each `every` rows further."""
+    return len(range(every // 2, size, every))
+
+
+def full_size(scores: Tensor, labels: Tensor, every: int = 1) -> Tensor:
+    """Scores (n, classes, h, w) of the size of the labels (n, height, width): as they are, or resized bilinearly. Of
+    these each `every`-th row and column, from `every // 2` on; no others are made.
+    """
     if scores.shape[2:] == labels.shape[1:]:
-        return scores
+        return scores[..., every // 2 :: every, every // 2 :: every]
     with torch.autocast(scores.device.type, enabled=False):
-        resized: Tensor = _Resized.apply(scores, *labels.shape[1:])  # type: ignore[no-untyped-call]
+        resized: Tensor = _Resized.apply(scores, *labels.shape[1:], every)  # type: ignore[no-untyped-call]
     return resized
 
 
 class _Resized(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, height: int, width: int) -> Tensor:
-        ctx.shape, ctx.dtype, ctx.how = scores.shape, scores.dtype, stretch(scores, height, width)
-        result = scores.new_empty(*scores.shape[:2], height, width, dtype=exact(scores))
+    def forward(ctx: Any, scores: Tensor, height: int, width: int, every: int) -> Tensor:
+        ctx.shape, ctx.dtype, ctx.how = scores.shape, scores.dtype, stretch(scores, height, width, every)
+        size = thinned(height, every), thinned(width, every)
+        result = scores.new_empty(*scores.shape[:2], *size, dtype=exact(scores))
         for image, out in zip(scores, result, strict=True):
             wide = ctx.how.widened(image, out.dtype)
             for row in ctx.how.rows:
@@ -99,7 +107,7 @@ class _Resized(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         count, classes, small_height, _ = ctx.shape
         result = gradient.new_empty(ctx.shape, dtype=ctx.dtype)
         for image in range(count):
@@ -107,16 +115,16 @@ class _Resized(torch.autograd.Function):
             for row in ctx.how.rows:
                 ctx.how.give_back(gradient[image, :, row.out].transpose(0, 1), row, upstream)
             result[image] = ctx.how.narrowed(upstream)
-        return result, None, None
+        return result, None, None, None
 
 
 @lru_cache(maxsize=64)
-def _bands(small: int, large: int, size: int, dtype: torch.dtype, device: torch.device) -> tuple[Band, ...]:
-    """How `small` pixels become `large`, `size` outputs at a time."""
-    matrix = _matrix(small, large)
+def _bands(small: int, large: int, size: int, dtype: torch.dtype, device: torch.device, every: int) -> tuple[Band, ...]:
+    """How `small` pixels become each `every`-th of `large`, `size` outputs at a time."""
+    matrix = _matrix(small, large)[every // 2 :: every]
     found = []
-    for first in range(0, large, size):
-        out = slice(first, min(first + size, large))
+    for first in range(0, len(matrix), size):
+        out = slice(first, min(first + size, len(matrix)))
         used = matrix[out].any(dim=0).nonzero().flatten()
         source = slice(int(used[0]), int(used[-1]) + 1)
         found.append(Band(out=out, source=source, matrix=matrix[out, source].to(device, dtype).contiguous()))

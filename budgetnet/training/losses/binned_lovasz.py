@@ -19,10 +19,11 @@ def loss(scores: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tenso
     Scores (n, classes, h, w), uint8 labels (n, h, w). Class weights are not used: all classes present count alike.
     A label that is no class counts as void.
     """
-    return lovasz_loss(scores, labels, _weigh)
+    return lovasz_loss(scores, labels, weigh)
 
 
-def _weigh(soft: Tensor, labels: Tensor, pixels: list[int], out: Tensor) -> None:
+def weigh(soft: Tensor, labels: Tensor, pixels: list[int], out: Tensor) -> None:
+    """Writes the derivatives by the probabilities to `out`; see `_lovasz.Weigh`."""
     classes = soft.shape[1]
     true = labels.clamp(max=classes - 1).long().unsqueeze(1)
     void = labels >= classes
