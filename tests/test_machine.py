@@ -61,6 +61,7 @@ print(sorted(faults[-5:])[2])
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about glibc's allocator")
+@pytest.mark.slow
 def test_threads_that_take_and_free_the_same_memory_again_cause_no_page_faults():
     def faults(how):
         command = [sys.executable, "-c", STEPS, how]

@@ -35,6 +35,7 @@ def folder(tmp_path_factory):
     return made
 
 
+@pytest.mark.slow
 def test_a_table_of_epochs_for_every_start(program, folder, capsys):
     asked = {"classes": "lab7", "size": "64x96", "depth_multiplier": 0.1, "head": "fcn", "epochs": 1, "seeds": 2}
     program.main(

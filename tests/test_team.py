@@ -129,6 +129,7 @@ with ranks.together():
 """
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_numbers_of_two_threads(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]

@@ -63,7 +63,12 @@ def train(dataset, folder: Path, run: Run | None = None, **training) -> Result:
     return evaluator(asked(**training), dataset, {})(SMALL, run or Run(number=0, folder=folder))
 
 
-@pytest.mark.parametrize("training", [STRONG, {"schedule": "plateau", "patience": 1, "optimizer": "sgd"}, {}])
+PLATEAU = {"schedule": "plateau", "patience": 1, "optimizer": "sgd"}
+
+
+@pytest.mark.parametrize(
+    "training", [STRONG, pytest.param(PLATEAU, marks=pytest.mark.slow), pytest.param({}, marks=pytest.mark.slow)]
+)
 def test_a_training_stopped_after_any_step_ends_as_an_uninterrupted_one(dataset, tmp_path, training):
     whole = train(dataset, tmp_path / "whole", **training)
     weights = (tmp_path / "whole" / "weights.safetensors").read_bytes()

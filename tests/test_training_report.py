@@ -84,4 +84,4 @@ def test_a_class_that_never_occurs_has_no_figure():
         ["kerb", "", ""],
     ]
     told = {row["name"]: row["value"] for row in made.blocks[-1].rows}
-    assert told.items() >= {"stem: origin": "a.h5", "crop": "none", "flip": "no", "weights_sha256": "a" * 64}.items()
+    assert told.items() >= {"stem: origin": "a.h5", "crop": "1.0", "flip": "no", "weights_sha256": "a" * 64}.items()
