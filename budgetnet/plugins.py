@@ -44,6 +44,11 @@ def data_files(package: str, suffix: str = ".yaml") -> dict[str, Path]:
     return {path.name.removesuffix(suffix): path for path in sorted(_folder(package).glob(f"*{suffix}"))}
 
 
+def is_path(key_or_path: str) -> bool:
+    """Whether a data file is asked for by path rather than by key: it names a folder too, or ends as YAML files do."""
+    return Path(key_or_path).name != key_or_path or key_or_path.endswith((".yaml", ".yml"))
+
+
 def _folder(package: str) -> Path:
     """The folder of a package of budgetnet, which is not imported: a data set's package brings NumPy along."""
     return Path(__file__).parent.joinpath(*package.split(".")[1:])

@@ -124,7 +124,7 @@ def platform(key_or_path: str) -> str:
     known = platforms.names()
     if key_or_path in known:
         return key_or_path
-    if not platforms.is_path(key_or_path):
+    if not plugins.is_path(key_or_path):
         raise _unknown("must be a known platform or the path of a platform file", key_or_path, known)
     try:
         platforms.load(key_or_path)

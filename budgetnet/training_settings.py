@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from budgetnet import loss_spec, training_recipes, yaml_model
+from budgetnet import loss_spec, plugins, training_recipes, yaml_model
 from budgetnet.errors import BudgetnetError, FileError, did_you_mean, shorten
 from budgetnet.yaml_source import Fault, FaultsError
 
@@ -181,7 +181,7 @@ class Training(BaseModel):
 
 def _refused(recipe: str, why: str) -> tuple[str, str]:
     """The broken rule and what was given."""
-    if recipe in training_recipes.names() or training_recipes.is_path(recipe):
+    if recipe in training_recipes.names() or plugins.is_path(recipe):
         return "must be a recipe file without errors", f"{shorten(recipe)} ({why})"
     known = training_recipes.names()
     return "must be a known recipe or the path of one", shorten(recipe) + did_you_mean(recipe[:100], known)

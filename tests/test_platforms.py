@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from budgetnet import platforms
+from budgetnet import platforms, plugins
 from budgetnet.errors import BudgetnetError, FileError
 from budgetnet.units import PRECISIONS
 
@@ -31,7 +31,7 @@ def test_platform_file_loads_and_says_what_it_can_do(key: str) -> None:
 @pytest.mark.parametrize("key", platforms.names())
 def test_platform_key_is_a_plain_name(key: str) -> None:
     assert key == key.lower()
-    assert not platforms.is_path(key)
+    assert not plugins.is_path(key)
 
 
 @pytest.mark.parametrize("key", platforms.names())

@@ -243,7 +243,7 @@ def test_schema_accepts_what_the_reader_reads_and_little_else(document: dict[str
 )
 def test_words_are_judged_alike(word: str, field: str) -> None:
     document = value(SHORTEST) | {field: word}
-    if field != "platform" or not platforms.is_path(word):  # a file would have to be there
+    if field != "platform" or not plugins.is_path(word):  # a file would have to be there
         assert accepts(document) is reads(document)
 
 

@@ -5,14 +5,13 @@ clock and operations per clock, not read somewhere.
 """
 
 from os import PathLike
-from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from budgetnet import units, yaml_model, yaml_source
 from budgetnet.errors import BudgetnetError, did_you_mean, shorten
-from budgetnet.plugins import data_files
+from budgetnet.plugins import data_files, is_path
 from budgetnet.units import PRECISIONS, Precision
 
 _TERA: Final = 1000 * units.GIGA
@@ -137,11 +136,6 @@ class Platform(BaseModel):
 def names() -> list[str]:
     """Keys of the platform files."""
     return list(data_files(__name__))
-
-
-def is_path(key_or_path: str) -> bool:
-    """Whether this is meant as the path of a file: it names a folder too, or ends as YAML files do."""
-    return Path(key_or_path).name != key_or_path or key_or_path.endswith((".yaml", ".yml"))
 
 
 def load(key_or_path: str | PathLike[str]) -> Platform:

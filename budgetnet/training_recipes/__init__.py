@@ -3,22 +3,16 @@
 What a scenario or the command line says beside a recipe goes before what the recipe says.
 """
 
-from pathlib import Path
 from typing import Any
 
 from budgetnet import yaml_source
 from budgetnet.errors import BudgetnetError, shorten
-from budgetnet.plugins import data_files
+from budgetnet.plugins import data_files, is_path
 
 
 def names() -> list[str]:
     """Keys of the recipe files."""
     return list(data_files(__name__))
-
-
-def is_path(key_or_path: str) -> bool:
-    """Whether this is meant as the path of a file: it names a folder too, or ends as YAML files do."""
-    return Path(key_or_path).name != key_or_path or key_or_path.endswith((".yaml", ".yml"))
 
 
 def load(key_or_path: str) -> dict[str, Any]:
