@@ -28,7 +28,9 @@ screen = terminal.wide_console()
 ScenarioArgument = Annotated[
     str,
     typer.Argument(
-        metavar="SCENARIO", help="A scenario file, or a built-in one: demo, parking, urban, rural, surround."
+        metavar="SCENARIO",
+        help="A scenario file, or a built-in one: demo, parking, urban, rural, surround, camvid-parking, camvid-urban, "
+        "camvid-rural.",
     ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print it. csv and json hold exact numbers.")]
