@@ -6,12 +6,16 @@ The names are those of the files in `training/losses/`, of which none is importe
 import math
 import re
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 from budgetnet.errors import did_you_mean, shorten
 from budgetnet.plugins import module_names
 
 RULE = "must be a sum of losses, each with its weight before it where that is not 1: cross_entropy + 0.5 * lovasz"
+
+NEED_WEIGHTS: Final = frozenset({"weighted_cross_entropy"})
+TAKE_WEIGHTS: Final = NEED_WEIGHTS | {"focal"}
+"""Losses that are another one without class weights, and those that heed them at all."""
 
 _NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?"
 _TERM = re.compile(rf"\s*(?:(?P<weight>{_NUMBER})\s*\*\s*)?(?P<name>[a-z][a-z0-9_-]*)\s*", re.ASCII | re.IGNORECASE)

@@ -5,13 +5,13 @@ are those of the published recipe, `lab`.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from budgetnet import loss_spec, plugins, training_recipes, yaml_model
 from budgetnet.errors import BudgetnetError, FileError, did_you_mean, shorten
-from budgetnet.yaml_source import Fault, FaultsError
+from budgetnet.yaml_source import Fault, FaultsError, say
 
 _CONFIG = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -108,6 +108,12 @@ class Training(BaseModel):
         description="Share of each side of an image that is trained on, somewhere in it, drawn anew in each epoch; "
         "scored are whole images.",
     )
+    paste: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the training images that get the rarer half of the classes of another one of the batch.",
+    )
     photometric: float = Field(
         default=0.0,
         ge=0,
@@ -166,6 +172,19 @@ class Training(BaseModel):
             raise FaultsError([Fault(("recipe",), *_refused(given["recipe"], str(error)))]) from None
         return {**source.value, **given}
 
+    @model_validator(mode="after")
+    def _weighs_what_asks_for_it(self) -> Self:
+        """Class weights without a loss that heeds them, or such a loss without them, are not what somebody meant."""
+        terms = {term.name for term in loss_spec.parse(self.loss).terms}
+        needing, rule = terms & loss_spec.NEED_WEIGHTS, None
+        if self.class_weights == "none" and needing:
+            rule = f"must be other than none for the loss {', '.join(sorted(needing))}"
+        elif self.class_weights != "none" and not terms & loss_spec.TAKE_WEIGHTS:
+            rule = f"must be none where no loss heeds them, as {' and '.join(sorted(loss_spec.TAKE_WEIGHTS))} do"
+        if rule is not None:
+            raise FaultsError([Fault(("class_weights",), rule, say(self.class_weights))])
+        return self
+
     def cropped(self, height: int, width: int) -> tuple[int, int]:
         """What is trained on of images of a size, in pixels: sides are multiples of 16 where they are cut."""
         if self.crop == 1:
@@ -177,6 +196,16 @@ class Training(BaseModel):
     def steps_decay(self) -> bool:
         """Whether `weight_decay` is decoupled from the gradient."""
         return self.optimizer != "adam"
+
+
+def completed(record: Any) -> Any:
+    """A record whose `training` an earlier version wrote, with the fields that it did not know yet: as they are without
+    a recipe, since a new field's default is what was done before it.
+    """
+    if not isinstance(record, Mapping) or not isinstance(record.get("training"), Mapping):
+        return record
+    unset = {name: field.default for name, field in Training.model_fields.items()}
+    return {**record, "training": {**unset, **record["training"]}}
 
 
 def _refused(recipe: str, why: str) -> tuple[str, str]:

@@ -1,5 +1,7 @@
 """Augmentation: image and label move together, labels stay whole, the same seed draws the same."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from budgetnet.classes import IGNORE
-from budgetnet.training.augment import Augmentation
+from budgetnet.training.augment import Augmentation, _rarer
 from budgetnet.training.samples import Samples
 from budgetnet.training_settings import Training
 
@@ -106,7 +108,56 @@ def test_colours_follow_brightness_contrast_and_saturation():
         assert (made[index].double() - expected).abs().max() <= 0.51
 
 
-@pytest.mark.parametrize("how", [ALL, MOVES, Augmentation(photometric=0.5)])
+def squares() -> tuple[Tensor, Tensor]:
+    """Three images of one colour, each with 16, 9 and 5 pixels of three classes of its own, and 2 without a class."""
+    labels = torch.tensor([0] * 16 + [1] * 9 + [2] * 5 + [IGNORE] * 2, dtype=torch.uint8).repeat(3, 1)
+    rolled = [labels[index].roll(11 * index) for index in range(3)]
+    labels = torch.stack([each + 3 * index * (each < 3) for index, each in enumerate(rolled)])
+    images = torch.tensor([10, 20, 30], dtype=torch.uint8)[:, None, None, None].repeat(1, 3, 4, 8)
+    return images, labels.reshape(3, 4, 8)
+
+
+def test_pasting_lays_the_rarer_half_of_the_next_images_classes_over():
+    """Of three classes the rarest one: 2 of the first image, 5 of the second, 8 of the third."""
+    images, labels = squares()
+    made, followed = Augmentation(paste=1.0)(images, labels, 0)
+    for index, (following, rare) in enumerate([(1, 5), (2, 8), (0, 2)]):
+        over = labels[following] == rare
+        assert over.sum() == 5
+        assert torch.equal(followed[index][over], labels[following][over])
+        assert torch.equal(followed[index][~over], labels[index][~over])
+        assert torch.equal(made[index][:, over], images[following][:, over])
+        assert torch.equal(made[index][:, ~over], images[index][:, ~over])
+
+
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [([], set()), ([7], set()), ([7, 3], {1}), ([5, 0, 1], {2}), ([9, 1, 8, 2], {1, 3}), ([4, 4, 4, 4], {0, 1})],
+)
+def test_rarer_half_is_rounded_down(pixels, expected):
+    """So that an image of one class gives nothing; of classes alike the first go first."""
+    assert set(_rarer(torch.tensor(pixels, dtype=torch.int64)).tolist()) == expected
+
+
+def test_so_many_images_are_pasted_on_and_all_else_is_drawn_as_without():
+    images, labels = squares()
+    images, labels = images.repeat(100, 1, 1, 1), labels.repeat(100, 1, 1)
+    _, followed = Augmentation(paste=0.25)(images, labels, 0)
+    assert 50 <= (followed != labels).flatten(1).any(1).sum() <= 100
+    images, labels = coded(5, 24, 36)
+    _, moved = MOVES(images, labels, 4)
+    _, both = replace(MOVES, paste=1.0)(images, labels, 4)
+    assert (both == moved).float().mean() > 0.5
+
+
+def test_there_is_nothing_to_paste_from_in_a_batch_of_one():
+    images, labels = coded(1, 9, 9)
+    made, followed = Augmentation(paste=1.0)(images, labels, 0)
+    assert torch.equal(made, images)
+    assert torch.equal(followed, labels)
+
+
+@pytest.mark.parametrize("how", [ALL, MOVES, replace(ALL, paste=0.7), Augmentation(photometric=0.5)])
 def test_the_same_seed_draws_the_same_and_the_originals_stay(how):
     images, labels = coded(5, 24, 36)
     before = images.clone(), labels.clone()
@@ -127,9 +178,10 @@ def test_nothing_asked_nothing_done():
 
 
 def test_settings_come_from_the_scenario_and_the_fill_is_the_mean_pixel():
-    asked = Training(flip=True, smallest_scale=0.5, largest_scale=1.5, photometric=0.1)
+    asked = Training(flip=True, smallest_scale=0.5, largest_scale=1.5, paste=0.4, photometric=0.1)
     found = Augmentation.of(asked, (0.0, 0.5, 1.0), 64, 96)
-    assert found == Augmentation(flip=True, smallest_scale=0.5, largest_scale=1.5, photometric=0.1, fill=(0, 128, 255))
+    same = {"flip": True, "smallest_scale": 0.5, "largest_scale": 1.5, "paste": 0.4, "photometric": 0.1}
+    assert found == Augmentation(**same, fill=(0, 128, 255))
 
 
 def test_batches_are_the_same_whenever_they_are_drawn():

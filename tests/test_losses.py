@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch.nn import functional
 
+from budgetnet import loss_spec
 from budgetnet.classes import IGNORE
 from budgetnet.errors import BudgetnetError
 from budgetnet.training import losses
@@ -232,6 +233,16 @@ def test_cross_entropy_is_to_the_last_bit_what_it_was():
     value, gradient = value_and_gradient("cross_entropy", scores.float(), labels)
     assert torch.equal(value, before.detach())
     assert torch.equal(gradient, gradient_before)
+
+
+@pytest.mark.parametrize("name", loss_spec.names())
+def test_losses_that_heed_class_weights_are_known(name):
+    """So that settings can refuse what would be ignored, without importing a loss."""
+    scores, labels, weights = case(13)
+    plain, weighted = (value_and_gradient(name, scores, labels, given)[0] for given in (None, weights))
+    assert bool(plain != weighted) == (name in loss_spec.TAKE_WEIGHTS)
+    if name in loss_spec.NEED_WEIGHTS:
+        assert plain == value_and_gradient("cross_entropy", scores, labels, None)[0]
 
 
 @pytest.mark.parametrize("name", ["weighted_cross_entropy", "focal"])
