@@ -27,6 +27,7 @@ from budgetnet.results import Result, Run, TrainingError, UnfinishedError
 from budgetnet.scenario import Scenario
 from budgetnet.stopping import Stop
 from budgetnet.training_log import Log
+from budgetnet.training_settings import completed
 from budgetnet.training_watch import Watcher
 
 ASKED: Final = "training.json"
@@ -147,6 +148,7 @@ def _train(request: Request, dataset: Dataset, screen: Console) -> Result:
         run = Run(
             number=0,
             folder=folder,
+            replaces=False,
             progress=watcher.steps,
             expired=lambda: stop.asked,
             interrupted=lambda: stop.asked,
@@ -214,7 +216,7 @@ def _open(folder: Path, asked: Mapping[str, Any], *, restart: bool) -> None:
         for name in (CHECKPOINT, RECORD, WEIGHTS, PREVIEW, *training_report.FILES, ASKED):
             files.remove(folder / name)
     elif path.exists() and begun:
-        differing = records.differing(records.read(path), json.loads(json.dumps(asked)))
+        differing = records.differing(completed(records.read(path)), json.loads(json.dumps(asked)))
         if differing:
             told = printable("; ".join(differing[:5]))
             rule = "must be a folder of its own for each training, but holds another one"

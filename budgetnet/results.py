@@ -36,11 +36,12 @@ class Run:
 
     `expired()` is asked after every epoch, `interrupted()` after every step; once true the training stops with
     `UnfinishedError`, to be resumed later. `epoch(history)` is told the history after each
-    whole epoch.
+    whole epoch. What the folder holds of another training is thrown away; without `replaces` this one is refused.
     """
 
     number: int
     folder: Path
+    replaces: bool = True
     progress: Callable[[Step], None] = lambda step: None
     expired: Callable[[], bool] = lambda: False
     interrupted: Callable[[], bool] = lambda: False

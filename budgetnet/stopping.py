@@ -1,11 +1,16 @@
-"""Work that stops when somebody asks: Ctrl-C or SIGTERM, after what is under way, and at once when asked again."""
+"""Work that stops when somebody asks (Ctrl-C, SIGTERM, a terminal that is closed): after what is under way, and at once
+when asked again.
+"""
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, final
+from typing import Any, Final, final
+
+_ALWAYS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = (*_ALWAYS, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
 
 @final
@@ -20,11 +25,12 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Inside, the first Ctrl-C or SIGTERM asks the training to stop after its step; the next one ends it at
-        once, but where there are several processes: torchrun hands on to each what a terminal has sent to all.
+        """Inside, the first Ctrl-C, SIGTERM or closed terminal asks the training to stop after its step; the next one
+        ends it at once, but where there are several processes: torchrun hands on to each what a terminal sends to all.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._ask)
+        for number in _SIGNALS:
+            if number in _ALWAYS or signal.getsignal(number) is not signal.SIG_IGN:  # which nohup asks for
+                self._before[number] = signal.signal(number, self._ask)
         try:
             yield
         finally:

@@ -11,9 +11,15 @@ from budgetnet.training import schedules
 from budgetnet.training.schedules import NAMES, factor
 
 
+def validated(history, every=1):
+    return [(every * done, quality) for done, quality in enumerate(history, start=1)]
+
+
 def rates(name, steps, warm_up_steps=0, history=(), patience=3):
     return [
-        factor(name, step=step, steps=steps, warm_up_steps=warm_up_steps, history=history, patience=patience)
+        factor(
+            name, step=step, steps=steps, warm_up_steps=warm_up_steps, validations=validated(history), patience=patience
+        )
         for step in range(steps)
     ]
 
@@ -71,23 +77,40 @@ def test_plateau_is_that_of_torch(history, patience):
     )
     for done, quality in enumerate(history, start=1):
         scheduler.step(quality)
-        found = factor("plateau", step=0, steps=9, warm_up_steps=0, history=history[:done], patience=patience)
+        found = factor(
+            "plateau", step=0, steps=9, warm_up_steps=0, validations=validated(history[:done]), patience=patience
+        )
         assert found == optimizer.param_groups[0]["lr"]
 
 
 def test_plateau_halves_after_its_patience_and_again():
     history = [0.5, 0.6, 0.6, 0.5, 0.55, 0.4, 0.7]
     found = [
-        factor("plateau", step=0, steps=9, warm_up_steps=0, history=history[:done], patience=2)
+        factor("plateau", step=0, steps=9, warm_up_steps=0, validations=validated(history[:done]), patience=2)
         for done in range(len(history) + 1)
     ]
     assert found == [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25]
 
 
+@pytest.mark.parametrize(
+    ("every", "patience", "expected"),
+    [(5, 10, [1, 1, 0.5, 0.5, 0.25]), (5, 12, [1, 1, 1, 0.5, 0.5]), (5, 3, [1, 0.5, 0.25, 0.125, 0.0625])],
+)
+def test_patience_counts_epochs_and_not_validations(every, patience, expected):
+    validations = validated([0.5] * 5, every=every)
+    found = [
+        factor("plateau", step=0, steps=9, warm_up_steps=0, validations=validations[:done], patience=patience)
+        for done in range(1, 6)
+    ]
+    assert found == expected
+
+
 @given(st.sampled_from(NAMES), st.integers(1, 300), st.integers(0, 400), st.data())
 def test_a_factor_is_above_0_and_at_most_1(name, steps, warm_up_steps, data):
     step = data.draw(st.integers(0, steps - 1))
-    found = factor(name, step=step, steps=steps, warm_up_steps=warm_up_steps, history=[0.5] * 9, patience=3)
+    found = factor(
+        name, step=step, steps=steps, warm_up_steps=warm_up_steps, validations=validated([0.5] * 9), patience=3
+    )
     assert 0 < found <= 1
 
 
@@ -102,7 +125,7 @@ def test_a_factor_is_above_0_and_at_most_1(name, steps, warm_up_steps, data):
     ],
 )
 def test_what_is_no_schedule_is_told(change, message):
-    asked = {"name": "cosine", "step": 0, "steps": 10, "warm_up_steps": 0, "history": [], "patience": 1, **change}
+    asked = {"name": "cosine", "step": 0, "steps": 10, "warm_up_steps": 0, "validations": [], "patience": 1, **change}
     with pytest.raises(ValueError, match=re.escape(message)):
         factor(asked.pop("name"), **asked)
 

@@ -23,6 +23,7 @@ from budgetnet.search import run as searching
 from budgetnet.search.proposals import Choices, Finished, propose
 from budgetnet.search.run import Outcome, search
 from budgetnet.search.study import FILE, Study, Trial
+from budgetnet.training_settings import Training
 
 
 class Silent:
@@ -237,6 +238,15 @@ def test_a_folder_with_a_search_of_other_settings_is_refused_unless_restarted(tm
     with pytest.raises(BudgetnetError, match=r"holds a search with other settings \(seed 0, now 1\).*--restart"):
         go(tmp_path, formula, trials=2, seed=1)
     assert len(go(tmp_path, formula, trials=3, seed=1, restart=True).trials) == 3
+
+
+def test_a_search_of_a_version_that_knew_fewer_fields_goes_on(tmp_path):
+    settings = {"seed": 0, "training": Training().model_dump(mode="json")}
+    older = {"seed": 0, "training": {name: value for name, value in settings["training"].items() if name != "paste"}}
+    Study.open(tmp_path, older, restart=False)
+    Study.open(tmp_path, settings, restart=False)
+    with pytest.raises(BudgetnetError, match=r"with other settings \(training.epochs 10, now 11\)"):
+        Study.open(tmp_path, {**settings, "training": {**settings["training"], "epochs": 11}}, restart=False)
 
 
 def test_a_study_that_is_no_study_is_refused(tmp_path):

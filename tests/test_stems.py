@@ -119,10 +119,12 @@ def test_weights_of_a_run_are_a_stem_with_the_runs_scaling(tmp_path):
             stems.load(str(tmp_path / "weights.safetensors"), WIDTH)
 
 
-@pytest.mark.parametrize("about", ["{", '{"mean": [1, 2, 3]}', "[]"])
+@pytest.mark.parametrize("about", ["{", '{"mean": [1, 1, 0]}', '{"mean": [-0.1, 0, 0]}', "[]"])
 def test_a_stems_own_scaling_is_checked(state, tmp_path, about):
     save_file(state, tmp_path / "a.safetensors", metadata={"budgetnet": about})
-    with pytest.raises(BudgetnetError, match=r"a\.safetensors: budgetnet(\.std)?: must (be JSON|be three|hold mean)"):
+    with pytest.raises(
+        BudgetnetError, match=r"a\.safetensors: budgetnet(\.std|\.mean)?: must (be JSON|be three|hold mean|be a number)"
+    ):
         stems.load(str(tmp_path / "a.safetensors"), WIDTH)
 
 

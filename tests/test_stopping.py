@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first one asks, the next one ends; among several processes all of them ask."""
+"""Ctrl-C, SIGTERM, a closed terminal: the first asks, the next one ends; among several processes all of them ask."""
 
 import os
 import signal
@@ -6,6 +6,20 @@ import signal
 import pytest
 
 from budgetnet.stopping import Stop
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there are no terminals that hang up")
+@pytest.mark.parametrize(("before", "asked"), [(signal.SIG_DFL, True), (signal.SIG_IGN, False)])
+def test_a_closed_terminal_asks_unless_nohup_says_otherwise(before, asked):
+    was = signal.signal(signal.SIGHUP, before)
+    stop = Stop(told=lambda: None, alone=True)
+    try:
+        with stop.listening():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.asked is asked
+        assert signal.getsignal(signal.SIGHUP) is before
+    finally:
+        signal.signal(signal.SIGHUP, was)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,14 +1,16 @@
 """`budgetnet train` as people use it: what it writes and says, and one clear message for every mistake."""
 
 import csv
+import io
 import json
 import re
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import torch
 from runs import SMALL, trained
-from shell import Shell, words_of
+from shell import Done, Shell, words_of
 from stem_files import random_stem, write_hdf5
 
 from budgetnet.count import count
@@ -42,6 +44,11 @@ def tiny(shell: Shell) -> Shell:
 def history(folder: str) -> list[dict[str, str]]:
     with (Path(folder) / "history.csv").open(newline="") as file:
         return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+
+
+def error_of(done: Done) -> str:
+    assert done.code == 2
+    return done.err.strip()
 
 
 # --- what it does
@@ -159,6 +166,45 @@ def test_the_same_command_again_has_nothing_to_do_and_another_one_is_refused(tin
     assert len(list(Path("reports/tiny/train/tensorboard").iterdir())) == 1
 
 
+def test_another_stem_or_teacher_behind_the_same_name_is_another_training(tiny: Shell) -> None:
+    """Nothing that took hours is thrown away because a file has been replaced."""
+    words = (*WORDS, "--stem", "stem.h5", "--teacher", "teacher", "-o", "run")
+    write_hdf5(Path("stem.h5"), random_stem(0.25))
+    trained(Path("teacher"), "synthetic:train=10,val=4")
+    assert tiny(*words).code == 0
+    before = Path("run/weights.safetensors").read_bytes()
+    Path("other.h5").write_bytes(Path("stem.h5").read_bytes())
+    write_hdf5(Path("stem.h5"), random_stem(0.25, seed=1))
+    refused = tiny(*words)
+    assert refused.code == 2
+    assert re.fullmatch(
+        r'Error: run: must be a folder of its own, but holds another training \(stem.sha256 "\w+", now "\w+"\); '
+        r"choose another --output, or --restart throws it away\n",
+        refused.err,
+    )
+    assert Path("run/weights.safetensors").read_bytes() == before
+    assert tiny(*words, "--restart").code == 0
+    assert Path("run/weights.safetensors").read_bytes() != before
+
+
+def test_a_state_that_cannot_be_gone_on_from_is_not_thrown_away(tiny: Shell) -> None:
+    broken = (*WORDS, "-o", "run", "--set", "learning_rate=10", "--set", "optimizer=sgd")
+    assert tiny(*broken).code == 1
+    state = Path("run/checkpoint.pt").read_bytes()
+    Path("run/checkpoint.pt").write_bytes(state[:1000])
+    rule = "Error: run/checkpoint.pt: must be the state of this training, but cannot be read"
+    remedy = "choose another --output, or --restart throws it away"
+    assert error_of(tiny(*broken)) == f"{rule}; {remedy}"
+    assert len(Path("run/checkpoint.pt").read_bytes()) == 1000
+    kept = torch.load(io.BytesIO(state), weights_only=True)
+    identity = json.loads(kept["identity"]) | {"dataset": "another"}
+    torch.save({**kept, "identity": json.dumps(identity)}, "run/checkpoint.pt")
+    told = error_of(tiny(*broken))
+    rule = "Error: run/checkpoint.pt: must be the state of this training, but is of another one (dataset "
+    assert told.startswith(rule)
+    assert told.endswith(f"); {remedy}")
+
+
 def test_what_failed_before_it_began_does_not_hinder_the_next_try(tiny: Shell) -> None:
     assert tiny(*WORDS, "-o", "run", "--set", "batch_size=1", "--size", "32x32").code == 1
     assert tiny(*WORDS, "-o", "run").code == 0
@@ -168,13 +214,15 @@ def test_a_training_whose_loss_is_not_finite_keeps_the_last_good_state_and_names
     done = tiny(*WORDS, "-o", "run", "--set", "learning_rate=10", "--set", "optimizer=sgd")
     assert done.code == 1
     assert re.search(
-        r"^training: loss must be finite, but got (nan|inf) in batch \d of epoch 2 \(training images [\d, ]+\); "
-        r"the last good state is kept$",
+        r"^training: (loss must be finite, but got (nan|inf)|gradients must be finite, but are not \(the loss is .*\)) "
+        r"in batch \d of epoch 2 \(training images [\d, ]+\); the last good state is kept$",
         done.err,
         re.MULTILINE,
     )
     assert len(history("run")) == 1
-    assert Path("run/checkpoint.pt").exists()
+    kept = torch.load("run/checkpoint.pt", weights_only=True)
+    assert len(kept["history"]) == 1
+    assert all(tensor.isfinite().all() for tensor in kept["model"].values())
 
 
 # --- what is refused
@@ -193,6 +241,11 @@ def test_a_training_whose_loss_is_not_finite_keeps_the_last_good_state_and_names
         (("--set", "epoch=3"), "training.epoch: unknown field; did you mean 'epochs'?"),
         (("--set", "crop=[1"), "--set: crop must be YAML (expected ',' or ']', not '<stream end>'), but got '[1'"),
         (("--set", "crop=1.5"), "training.crop: must be 1 or less, but got 1.5"),
+        (("--set", "loss=weighted_cross_entropy"), "training.class_weights: must be other than none for the loss"),
+        (
+            ("--set", "class_weights=inverse-log"),
+            "training.class_weights: must be none where no loss heeds them",
+        ),
         (("--set", "parts=5"), "training.parts: must be at most the batch_size, 4, but got 5"),
         (("--recipe", "labb"), "training.recipe: must be a known recipe or the path of one, but got 'labb'"),
         (("--stem", "none"), "training.stem: weights must be a file, a folder, an address"),

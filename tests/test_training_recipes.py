@@ -1,6 +1,7 @@
 """What recipes ask of a training: parts, averages, the best epoch, early stops, stems, teachers; and going on."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 
 from budgetnet import stems
 from budgetnet.build import build
+from budgetnet.classes import IGNORE
 from budgetnet.data import keeping
 from budgetnet.errors import BudgetnetError
 from budgetnet.networks import Candidate
@@ -38,6 +40,7 @@ STRONG = {
     "smallest_scale": 0.5,
     "largest_scale": 2.0,
     "crop": 0.7,
+    "paste": 0.5,
     "photometric": 0.3,
     "averaging": 0.9,
     "keep": "best",
@@ -99,6 +102,73 @@ def test_long_epochs_are_kept_on_disk_within(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(loop.checkpoint, "save", counting)
     train(dataset, tmp_path, epochs=2)
     assert kept == [1, 2, 0, 1, 2, 0]
+
+
+@pytest.mark.parametrize(("broken", "kept"), [(2, 0), (5, 1)])
+def test_gradients_that_are_not_finite_ruin_nothing(dataset, tmp_path, monkeypatch, broken, kept):
+    """A loss may be finite and a gradient not: what is kept on disk is the state before it, and goes on."""
+    expected = told(train(dataset, tmp_path / "whole", epochs=3))
+    done, step = [], loop.Team.step
+
+    def breaking(team, images, labels):
+        loss = step(team, images, labels)
+        done.append(loss)
+        if len(done) == broken:
+            team._weights[0].grad[0, 0, 0, 0] = float("nan")
+        return loss
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Team, "step", breaking)
+        with pytest.raises(TrainingError) as refused:
+            train(dataset, tmp_path / "broken", epochs=3)
+    epoch, batch = divmod(broken - 1, 3)
+    left = "the last good state is kept" if kept else "nothing is kept yet"
+    rule = rf"gradients must be finite, but are not \(the loss is [\d.]+\) in batch {batch + 1} of epoch {epoch + 1} "
+    assert re.fullmatch(rf"{rule}\(training images [\d, ]+\); {left}", str(refused.value))
+    assert (tmp_path / "broken" / CHECKPOINT).exists() is bool(kept)
+    assert told(train(dataset, tmp_path / "broken", epochs=3)) == expected
+
+
+def test_weights_that_are_not_finite_are_not_kept(dataset, tmp_path, monkeypatch):
+    train(dataset, tmp_path / "whole", epochs=2)
+    stepping = torch.optim.Adam.step
+    steps = []
+
+    def breaking(optimizer, closure=None):
+        stepping(optimizer)
+        steps.append(1)
+        if len(steps) == 6:  # the last of the second epoch
+            optimizer.param_groups[0]["params"][0].data[0, 0, 0, 0] = float("inf")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.Adam, "step", breaking)
+        with pytest.raises(TrainingError, match="weights must be finite, but are not in epoch 2; the last good state"):
+            train(dataset, tmp_path / "broken", epochs=2)
+    assert len(torch.load(tmp_path / "broken" / CHECKPOINT, weights_only=True)["history"]) == 1
+    train(dataset, tmp_path / "broken", epochs=2)
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "broken")]
+    assert weights[0] == weights[1]
+
+
+def test_a_training_that_knew_fewer_fields_goes_on(dataset, tmp_path):
+    """An earlier version's checkpoint and finished run lack the fields that have come since."""
+    whole = train(dataset, tmp_path / "whole", epochs=2)
+    with pytest.raises(UnfinishedError):
+        train(dataset, tmp_path, Run(number=0, folder=tmp_path, expired=lambda: True), epochs=2)
+    kept = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    identity = json.loads(kept["identity"])
+    del identity["training"]["paste"]
+    torch.save({**kept, "identity": json.dumps(identity)}, tmp_path / CHECKPOINT)
+    more: list[Step] = []
+    run = Run(number=0, folder=tmp_path, progress=more.append, replaces=False)
+    assert told(train(dataset, tmp_path, run, epochs=2)) == told(whole)
+    assert {step.epoch for step in more} == {2}
+    record = json.loads((tmp_path / "run.json").read_text())
+    del record["training"]["paste"]
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    more.clear()
+    assert told(train(dataset, tmp_path, run, epochs=2)) == told(whole)
+    assert more == []
 
 
 def test_the_best_epochs_weights_are_kept_and_scored(dataset, tmp_path):
@@ -215,15 +285,37 @@ def test_what_a_teacher_says_is_followed(dataset, tmp_path):
     images = torch.from_numpy(dataset.train.images[:2]).permute(0, 3, 1, 2)
     with torch.no_grad():
         own = run.model()(run.scaling(images))
-    assert teacher.loss(own, images).item() == pytest.approx(0, abs=1e-5)
+    labels = torch.from_numpy(dataset.train.labels[:2])
+    assert teacher.loss(own, images, labels).item() == pytest.approx(0, abs=1e-5)
     said = torch.zeros_like(own)
     expected = (own / 2).log_softmax(dim=1)
-    divergence = (expected.exp() * (expected - (said / 2).log_softmax(dim=1))).sum(dim=1).mean()
-    assert teacher.loss(said, images).item() == pytest.approx(3 * 4 * divergence.item(), rel=1e-4)
+    divergence = (expected.exp() * (expected - (said / 2).log_softmax(dim=1))).sum(dim=1)[labels != IGNORE].mean()
+    assert teacher.loss(said, images, labels).item() == pytest.approx(3 * 4 * divergence.item(), rel=1e-4)
     small = torch.zeros(2, 7, 16, 24, requires_grad=True)  # scores before they are resized
-    before = teacher.loss(small, images)
+    before = teacher.loss(small, images, labels)
     before.backward()
-    assert teacher.loss(small.detach() - 100 * small.grad, images) < before
+    assert teacher.loss(small.detach() - 100 * small.grad, images, labels) < before
+
+
+def test_a_teacher_says_nothing_of_what_has_no_label(dataset, tmp_path):
+    train(dataset, tmp_path, epochs=1)
+    teacher = Teacher.of(load(tmp_path), Training(teacher="x"), 64, 96)
+    images = torch.from_numpy(dataset.train.images[:2]).permute(0, 3, 1, 2)
+    labels = torch.zeros(2, 64, 96, dtype=torch.uint8)
+    labels[:, :, 48:] = IGNORE
+    said = torch.zeros(2, 7, 64, 96, requires_grad=True)
+    whole = teacher.loss(said, images, labels)
+    whole.backward()
+    assert said.grad[:, :, :, :48].abs().min() > 0
+    assert not said.grad[:, :, :, 48:].any()
+    other = said.detach().clone()
+    other[:, 0, :, 48:] = 100
+    assert torch.equal(teacher.loss(other, images, labels), whole)
+    said.grad = None
+    nothing = teacher.loss(said, images, torch.full_like(labels, IGNORE))
+    nothing.backward()
+    assert nothing == 0
+    assert not said.grad.any()
 
 
 def test_a_teacher_of_other_classes_is_refused(dataset, tmp_path):

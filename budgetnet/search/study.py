@@ -20,6 +20,7 @@ from budgetnet.errors import BudgetnetError, printable
 from budgetnet.networks import Candidate
 from budgetnet.parameters import Value
 from budgetnet.results import Result
+from budgetnet.training_settings import completed
 
 FILE = "study.db"
 NAME = "search"
@@ -73,7 +74,7 @@ class Study:
             study = optuna.create_study(
                 storage=storage, study_name=NAME, directions=["maximize", "maximize"], load_if_exists=True
             )
-            earlier = study.user_attrs.get(_SETTINGS)
+            earlier = completed(study.user_attrs.get(_SETTINGS))
         except Exception as error:  # SQLAlchemy, alembic and sqlite3 each have their own for a file that is no study
             if new or _words_of(error) == _FULL:
                 raise _not_written(path, error) from error

@@ -111,11 +111,11 @@ def _triples(told: Any, field: str, *, std: float | None) -> tuple[Triple, Tripl
     if not isinstance(told, dict):
         raise BudgetnetError(f"{field}: must hold mean and std, but got {shorten(told)}")
     spread = told.get("std", None if std is None else [std] * 3)
-    return _triple(told.get("mean"), f"{field}.mean", -10.0), _triple(spread, f"{field}.std", 1e-3)
+    return _triple(told.get("mean"), f"{field}.mean", 0, 1), _triple(spread, f"{field}.std", 1e-3, 10)
 
 
-def _triple(value: Any, field: str, low: float) -> Triple:
+def _triple(value: Any, field: str, low: float, high: float) -> Triple:
     if not isinstance(value, list) or len(value) != 3:
         raise BudgetnetError(f"{field}: must be three numbers, but got {shorten(value)}")
-    red, green, blue = (float(records.number(part, field, low, 10.0)) for part in value)
+    red, green, blue = (float(records.number(part, field, low, high)) for part in value)
     return red, green, blue

@@ -15,25 +15,25 @@ from typing import Any, final
 import torch
 from safetensors.torch import save as to_safetensors
 
-from budgetnet import files, stems
+from budgetnet import files, records, stems
 from budgetnet.build import GraphModule, build
 from budgetnet.classes import IGNORE
 from budgetnet.count import count
 from budgetnet.data.reading import Dataset
-from budgetnet.errors import BudgetnetError
+from budgetnet.errors import BudgetnetError, printable
 from budgetnet.networks import Candidate
 from budgetnet.pictures import comparison
 from budgetnet.results import Evaluate, Result, Run, Scores, TrainingError, history_csv
 from budgetnet.scenario import Scenario
-from budgetnet.training import metrics, ranks
+from budgetnet.training import checkpoint, metrics, ranks
 from budgetnet.training.finished import RECORD, WEIGHTS, Finished, load
-from budgetnet.training.loop import fit, remove_checkpoint
+from budgetnet.training.loop import CHECKPOINT, fit, remove_checkpoint
 from budgetnet.training.machine import device, keep_memory, ran_out_of_memory
 from budgetnet.training.material import Material
 from budgetnet.training.objective import Teacher
 from budgetnet.training.samples import Scaling, tensors
 from budgetnet.training.scoring import predict
-from budgetnet.training_settings import Training
+from budgetnet.training_settings import Training, completed
 from budgetnet.verify import CountMismatchError, require_agreement, verify
 
 PREVIEW = "preview.png"
@@ -121,6 +121,8 @@ def _run(
     finished = _finished(run, identity)
     if finished is not None:
         return finished
+    if not run.replaces:
+        _require_own(run.folder, identity)
     graph = candidate.graph(classes=len(material.classes), height=height, width=width)
     counted = count(graph)
     model = build(graph, seed=settings.seed).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -164,7 +166,7 @@ def _finished(run: Run, identity: Mapping[str, Any]) -> Result | None:
         record = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if not isinstance(record, dict) or any(record.get(key) != value for key, value in identity.items()):
+    if not isinstance(record, dict) or _differing(record, identity):
         return None
     try:
         result = Result.from_record(record["result"])
@@ -172,6 +174,25 @@ def _finished(run: Run, identity: Mapping[str, Any]) -> Result | None:
         return None
     remove_checkpoint(run.folder)
     return result
+
+
+def _differing(record: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
+    """What differs between the training that a finished run's record tells of and this one."""
+    known = completed(record)
+    return records.differing({key: known.get(key) for key in identity}, json.loads(json.dumps(identity)))
+
+
+def _require_own(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Raises BudgetnetError where a folder holds the finished run, or the state, of another training than this."""
+    where, remedy = printable(str(folder)), "choose another --output, or --restart throws it away"
+    if (folder / RECORD).exists():
+        record = records.read(folder / RECORD)
+        differing = _differing(record, identity) if isinstance(record, dict) else []
+        told = printable("; ".join(differing[:5])) or "of another version"
+        raise BudgetnetError(f"{where}: must be a folder of its own, but holds another training ({told}); {remedy}")
+    problem = checkpoint.problem(folder / CHECKPOINT, json.dumps(identity))
+    if problem is not None:
+        raise BudgetnetError(f"{where}/{CHECKPOINT}: must be the state of this training, but {problem}; {remedy}")
 
 
 def _keep(model: GraphModule, material: Material, run: Run, result: Result, about: Mapping[str, Any]) -> None:

@@ -6,18 +6,23 @@ kept, and how many batches are done; the order of the images follows from (seed,
 
 import copy
 import io
+import json
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, final
 
 import torch
 from torch import Tensor, nn
 
-from budgetnet import files
+from budgetnet import files, records
+from budgetnet.errors import printable
 from budgetnet.training.optimizing import Average
 from budgetnet.training.team import Place
+from budgetnet.training_settings import completed
+
+_UNREADABLE: Final = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError)
 
 
 @final
@@ -67,6 +72,20 @@ def save(path: Path, state: State, *, identity: str) -> None:
     files.write(path, out.getvalue())
 
 
+def problem(path: Path, identity: str) -> str | None:
+    """Why what lies there is not the state of this training: `cannot be read`, or what differs; None where it is, or
+    where there is nothing.
+    """
+    if not path.exists():
+        return None
+    try:
+        kept = completed(json.loads(torch.load(path, weights_only=True, map_location="cpu")["identity"]))
+    except _UNREADABLE:
+        return "cannot be read"
+    differing = records.differing(kept, json.loads(identity))
+    return f"is of another one ({printable('; '.join(differing[:5]))})" if differing else None
+
+
 def restore(path: Path, state: State, *, identity: str) -> bool:
     """Brings `state` to what was saved of this training and says whether it did.
 
@@ -76,7 +95,8 @@ def restore(path: Path, state: State, *, identity: str) -> bool:
     before = copy.deepcopy(state.model.state_dict())
     try:
         kept: Mapping[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-        if kept["identity"] != identity or (kept["average"] is None) != (state.average is None):
+        alike = completed(json.loads(kept["identity"])) == json.loads(identity)
+        if not alike or (kept["average"] is None) != (state.average is None):
             return False
         read = {
             "history": [dict(row) for row in kept["history"]],
@@ -89,7 +109,7 @@ def restore(path: Path, state: State, *, identity: str) -> bool:
         if state.average is not None:
             state.average.model.load_state_dict(kept["average"])
         state.optimizer.load_state_dict(kept["optimizer"])
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError):
+    except _UNREADABLE:
         state.model.load_state_dict(before)  # the optimizer's state is loaded last and whole, or not at all
         if state.average is not None:
             state.average.model.load_state_dict(before)

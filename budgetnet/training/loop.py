@@ -53,12 +53,17 @@ class _Training:
         return self.material.train.batches(self.settings.batch_size)
 
     @property
-    def qualities(self) -> list[float]:
-        """Mean IoU of each validation so far."""
-        return [row["mean_iou"] for row in self.state.history if row["mean_iou"] is not None]
+    def validations(self) -> list[tuple[int, float]]:
+        """Epoch and mean IoU of each validation so far."""
+        return [(row["epoch"], row["mean_iou"]) for row in self.state.history if row["mean_iou"] is not None]
 
     def save(self) -> None:
-        """Keeps the state on disk."""
+        """Keeps the state on disk. Raises TrainingError where it is not worth it, and leaves what is there."""
+        if not optimizing.finite(
+            tensor for model in {self.state.model, self.state.scored} for tensor in optimizing.floats(model)
+        ):
+            epoch = self.state.history[-1]["epoch"] if self.state.history else 1
+            raise TrainingError(f"weights must be finite, but are not in epoch {epoch}; {_left(self)}")
         if ranks.leads():
             checkpoint.save(self.run.folder / CHECKPOINT, self.state, identity=self.identity)
 
@@ -121,11 +126,12 @@ def _require_parts(material: Material, settings: Training) -> None:
 def _waits_in_vain(training: _Training) -> bool:
     """Whether the best validation lies longer back than the settings wait."""
     wait = training.settings.early_stop
-    rows = [row for row in training.state.history if row["mean_iou"] is not None]
-    if not wait or not rows:
+    validations = training.validations
+    if not wait or not validations:
         return False
-    best = max(rows, key=lambda row: row["mean_iou"])
-    return bool(rows[-1]["epoch"] - best["epoch"] >= wait)
+    best, _ = max(validations, key=lambda validation: validation[1])
+    last, _ = validations[-1]
+    return last - best >= wait
 
 
 def _epoch(training: _Training) -> Scores | None:
@@ -144,7 +150,7 @@ def _epoch(training: _Training) -> Scores | None:
     quality = None
     if epoch % settings.validate_every == 0 or epoch == settings.epochs:
         quality = evaluate(state.scored, training.material, settings.batch_size)
-        best = max(training.qualities, default=-1.0)
+        best = max((earlier for _, earlier in training.validations), default=-1.0)
         if settings.keep == "best" and quality.mean_iou > best:
             state.best = checkpoint.weights_of(state.scored)
     row = {
@@ -170,8 +176,7 @@ def _steps(training: _Training, epoch: int, seed: int, started: float) -> float:
             rate = _rate(training, (epoch - 1) * batches + number - 1)
             optimizing.set_rate(state.optimizer, rate)
             loss = training.team.step(batch.images, batch.labels)
-            if not math.isfinite(loss):
-                _refuse(training, loss, number, batch)
+            _require_finite(training, loss, number, batch)
             state.optimizer.step()
             state.losses.append(loss)
             if state.average is not None:
@@ -204,21 +209,28 @@ def _rate(training: _Training, step: int) -> float:
         step=step,
         steps=steps,
         warm_up_steps=round(settings.warm_up * steps),
-        history=training.qualities,
+        validations=training.validations,
         patience=settings.patience,
     )
     return settings.learning_rate * factor
 
 
-def _refuse(training: _Training, loss: float, number: int, batch: Batch) -> None:
+def _require_finite(training: _Training, loss: float, number: int, batch: Batch) -> None:
+    """Raises TrainingError where a step would ruin the weights: its loss or one of its gradients is not finite."""
+    if not math.isfinite(loss):
+        broken = f"loss must be finite, but got {loss}"
+    elif not optimizing.finite(each.grad for each in training.state.model.parameters() if each.grad is not None):
+        broken = f"gradients must be finite, but are not (the loss is {loss:.4g})"
+    else:
+        return
     images = ", ".join(map(str, batch.numbers[:16]))
-    left = "nothing is kept yet"
-    if training.state.history or (training.run.folder / CHECKPOINT).exists():
-        left = "the last good state is kept"
-    raise TrainingError(
-        f"loss must be finite, but got {loss} in batch {number} of epoch {training.state.epoch} "
-        f"(training images {images}); {left}"
-    )
+    where = f"in batch {number} of epoch {training.state.epoch} (training images {images})"
+    raise TrainingError(f"{broken} {where}; {_left(training)}")
+
+
+def _left(training: _Training) -> str:
+    """What a training that cannot go on leaves."""
+    return "the last good state is kept" if (training.run.folder / CHECKPOINT).exists() else "nothing is kept yet"
 
 
 def _mix(seed: int, epoch: int) -> int:

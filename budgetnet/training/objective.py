@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from budgetnet.build import GraphModule
+from budgetnet.classes import IGNORE
 from budgetnet.training import losses
 from budgetnet.training.finished import Finished
 from budgetnet.training.machine import computes_bfloat16
@@ -38,10 +39,10 @@ class Teacher:
             temperature=settings.teacher_temperature,
         )
 
-    def loss(self, scores: Tensor, images: Tensor) -> Tensor:
+    def loss(self, scores: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         """Kullback-Leibler divergence of the network's `scores` (n, classes, h, w) from the teacher's of the same uint8
-        images at their size, mean over all pixels; those without a label count too. Times temperature squared, which
-        keeps its gradient's size.
+        images (n, 3, height, width) at their size, mean over the pixels with a label (n, height, width), the nearest
+        one; 0 where there is none. Times temperature squared, which keeps its gradient's size.
         """
         with torch.no_grad():
             wanted = self.model.coarse(self.scaling(images)).float()
@@ -49,8 +50,9 @@ class Teacher:
                 wanted = functional.interpolate(wanted, scores.shape[2:], mode="bilinear", align_corners=False)
             wanted = wanted.div_(self.temperature).log_softmax(dim=1)
         said = functional.log_softmax(scores.float() / self.temperature, dim=1)
-        divergence = functional.kl_div(said, wanted, log_target=True, reduction="none").sum(dim=1).mean()
-        return self.weight * self.temperature**2 * divergence
+        divergence = functional.kl_div(said, wanted, log_target=True, reduction="none").sum(dim=1)
+        labelled = functional.interpolate((labels != IGNORE)[:, None].float(), scores.shape[2:])[:, 0]
+        return self.weight * self.temperature**2 * (divergence * labelled).sum() / labelled.sum().clamp(min=1)
 
 
 @final
@@ -80,7 +82,7 @@ class Objective:
         with self._arithmetic(images.device):
             scores = model.coarse(self.scaling(images))
             total = self.loss(scores, labels)
-            return total if self.teacher is None else total + self.teacher.loss(scores, images)
+            return total if self.teacher is None else total + self.teacher.loss(scores, images, labels)
 
     def _arithmetic(self, device: torch.device) -> Any:
         """Autocast keeps sums, norms and losses in fp32."""

@@ -1,6 +1,7 @@
 """Steps of the weights: the optimisers by name, what they are told of stem and head, and a moving average."""
 
 import copy
+from collections.abc import Iterable
 
 import torch
 from torch import nn
@@ -45,6 +46,12 @@ def set_rate(made: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate * group[_RATE]
 
 
+def finite(tensors: Iterable[torch.Tensor]) -> bool:
+    """Whether all numbers are, and none so large that its square is not (1.8e19)."""
+    given = list(tensors)
+    return not given or bool(torch.stack(torch._foreach_norm(given)).isfinite().all())
+
+
 class _DecoupledSGD(torch.optim.SGD):
     """SGD with Nesterov momentum whose weight decay is taken off the weights and is not in the gradient (SGDW)."""
 
@@ -71,15 +78,15 @@ class Average:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.model = copy.deepcopy(model).requires_grad_(False)
         self._decay = decay
-        self.tensors = _floats(self.model)
+        self.tensors = floats(self.model)
 
     @torch.no_grad()
     def update(self, model: nn.Module, steps: int) -> None:
         """Moves towards `model`, which has made `steps` steps."""
         decay = min(self._decay, (1 + steps) / (10 + steps))
-        torch._foreach_lerp_(self.tensors, _floats(model), 1 - decay)
+        torch._foreach_lerp_(self.tensors, floats(model), 1 - decay)
 
 
-def _floats(model: nn.Module) -> list[torch.Tensor]:
+def floats(model: nn.Module) -> list[torch.Tensor]:
     """Weights and running statistics, without the counters of batches."""
     return [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]

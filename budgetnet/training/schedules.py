@@ -26,7 +26,9 @@ DROP: Final = 0.5
 """What `plateau` multiplies the rate by."""
 
 
-def factor(name: str, *, step: int, steps: int, warm_up_steps: int, history: Sequence[float], patience: int) -> float:
+def factor(
+    name: str, *, step: int, steps: int, warm_up_steps: int, validations: Sequence[tuple[int, float]], patience: int
+) -> float:
     """What the highest learning rate is multiplied by in step `step` of `steps`.
 
     - `constant`: 1.
@@ -35,10 +37,10 @@ def factor(name: str, *, step: int, steps: int, warm_up_steps: int, history: Seq
     - `one-cycle` (Smith, "A disciplined approach to neural network hyper-parameters", arXiv:1803.09820): half a cosine
       from 1/25 up to 1, reached after `warm_up_steps` (30 % of all where that is 0), then half a cosine down to 1e-4 of
       the start in the last step.
-    - `plateau`: half as much after every `patience` epochs without a mean IoU in `history` that is better than all
-      before; then the count starts again.
+    - `plateau`: half as much after every `patience` epochs without a mean IoU that is better than all before; then the
+      count starts again.
 
-    `history` holds the validation mean IoU of the epochs done, in order; only `plateau` looks at it.
+    `validations` holds the epoch and the mean IoU of each validation done, in order; only `plateau` looks at it.
 
     Raises ValueError for unknown names, and for steps that are none.
     """
@@ -51,13 +53,13 @@ def factor(name: str, *, step: int, steps: int, warm_up_steps: int, history: Seq
     if name == "one-cycle":
         return _one_cycle(step, steps, warm_up_steps or RISE * steps)
     if step < warm_up_steps:
-        return (step + 1) / (warm_up_steps + 1) * (_plateau(history, patience) if name == "plateau" else 1)
+        return (step + 1) / (warm_up_steps + 1) * (_plateau(validations, patience) if name == "plateau" else 1)
     done = (step - warm_up_steps) / (steps - warm_up_steps)
     if name == "poly":
         return float((1 - done) ** POWER)
     if name == "cosine":
         return _half_cosine(1, 0, done)
-    return _plateau(history, patience) if name == "plateau" else 1.0
+    return _plateau(validations, patience) if name == "plateau" else 1.0
 
 
 def _one_cycle(step: int, steps: int, rise: float) -> float:
@@ -71,15 +73,13 @@ def _half_cosine(start: float, end: float, done: float) -> float:
     return end + (start - end) / 2 * (1 + math.cos(math.pi * done))
 
 
-def _plateau(history: Sequence[float], patience: int) -> float:
+def _plateau(validations: Sequence[tuple[int, float]], patience: int) -> float:
     if patience < 1:
         raise ValueError(f"patience must be 1 epoch or more, but got {patience}")
-    best, waited, found = -math.inf, 0, 1.0
-    for quality in history:
+    best, since, found = -math.inf, 0, 1.0
+    for epoch, quality in validations:
         if quality > best:
-            best, waited = quality, 0
-        else:
-            waited += 1
-        if waited == patience:
-            found, waited = found * DROP, 0
+            best, since = quality, epoch
+        elif epoch - since >= patience:
+            found, since = found * DROP, epoch
     return found
