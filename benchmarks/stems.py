@@ -2,9 +2,10 @@
 
     python benchmarks/stems.py --dataset camvid:FOLDER --stems FOLDER [--depth-multiplier 0.5] [--epochs 5] [--seeds 2]
 
-The starts are Xavier; the next wider stem of the folder, narrowed; and the folder's own stem of that depth multiplier,
-where it has one. Each sees the same batches in the same order, scaled alike, in a plain loop (AdamW, one cycle,
-cross-entropy). A row is an epoch; several seeds give the mean, and half the range between them.
+The starts are Xavier; the next wider stem of the folder, narrowed; the folder's own stem of that depth multiplier,
+where it has one; and the same again, frozen: neither its weights nor its statistics move. Each sees the same batches in
+the same order, scaled alike, in a plain loop (AdamW, one cycle, cross-entropy). A row is an epoch; several seeds give
+the mean, and half the range between them. The last row is seconds per epoch, without validation.
 """
 
 import argparse
@@ -30,6 +31,8 @@ from budgetnet.training.metrics import Tally, scores
 from budgetnet.training.samples import Samples, tensors
 
 XAVIER = "Xavier"
+OWN = "its own file"
+FROZEN = f"{OWN}, frozen"
 
 
 def starts(folder: Path, depth_multiplier: float) -> dict[str, PretrainedStem | None]:
@@ -41,7 +44,7 @@ def starts(folder: Path, depth_multiplier: float) -> dict[str, PretrainedStem | 
         nearest = min(wider, key=lambda named: (named.depth_multiplier, -named.resolution))
         made[f"narrowed from {nearest.depth_multiplier:g}"] = stems.load(str(nearest.path), depth_multiplier)
     if any(named.depth_multiplier == depth_multiplier for named in found):
-        made["its own file"] = stems.load(str(folder), depth_multiplier)
+        made[OWN] = made[FROZEN] = stems.load(str(folder), depth_multiplier)
     if len(made) == 1:
         raise BudgetnetError(f"{folder}: must hold a stem of depth multiplier {depth_multiplier:g} or wider")
     return made
@@ -59,30 +62,39 @@ class Course:
         self.train = Samples(images=train.images[: asked.images], labels=train.labels[: asked.images])
         self.candidate = Candidate.of("mobilenet-fcn", {"depth_multiplier": asked.depth_multiplier, "head": asked.head})
 
-    def run(self, stem: PretrainedStem | None, seed: int) -> list[float]:
-        """Mean IoU on the validation split after each epoch."""
+    def run(self, stem: PretrainedStem | None, seed: int, *, frozen: bool) -> tuple[list[float], float]:
+        """Mean IoU on the validation split after each epoch, and the seconds of one."""
         graph = self.candidate.graph(classes=len(self.classes), height=self.height, width=self.width)
         model = build(graph, seed=seed).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
         if stem is not None:
             stems.apply(stem, model)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=self.asked.rate, weight_decay=1e-2)
+        for parameter in model.part_parameters("stem"):
+            parameter.requires_grad_(not frozen)
+        optimizer = torch.optim.AdamW(
+            [each for each in model.parameters() if each.requires_grad], lr=self.asked.rate, weight_decay=1e-2
+        )
         batches = math.ceil(len(self.train) / self.asked.batch)
         cycle = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, self.asked.rate, epochs=self.asked.epochs, steps_per_epoch=batches
         )
         torch.manual_seed(seed)  # of dropout
         order = torch.Generator().manual_seed(seed)
-        reached = []
+        reached, seconds = [], 0.0
         for _ in range(self.asked.epochs):
+            started = time.perf_counter()
             model.train()
+            if frozen:
+                for module in model.part_modules("stem"):
+                    module.eval()
             for chosen in torch.randperm(len(self.train), generator=order).tensor_split(batches):
                 loss = self.loss(model, self.train.images[chosen], self.train.labels[chosen])
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 cycle.step()
+            seconds += time.perf_counter() - started
             reached.append(self.mean_iou(model))
-        return reached
+        return reached, seconds / self.asked.epochs
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Mean cross-entropy of the pixels that have a label."""
@@ -104,8 +116,8 @@ def scaled(images: Tensor) -> Tensor:
     return images.to(device()).contiguous(memory_format=torch.channels_last).float() / 127.5 - 1
 
 
-def table(reached: Mapping[str, list[list[float]]], epochs: int) -> None:
-    """Mean over the seeds, and half the range where there are several."""
+def table(reached: Mapping[str, list[list[float]]], seconds: Mapping[str, list[float]], epochs: int) -> None:
+    """Mean over the seeds, and half the range where there are several; at last the quickest seed's seconds an epoch."""
     print("| epoch | " + " | ".join(reached) + " |\n|" + "---|" * (len(reached) + 1))
     for epoch in range(epochs):
         row = [[run[epoch] for run in runs] for runs in reached.values()]
@@ -114,6 +126,7 @@ def table(reached: Mapping[str, list[list[float]]], epochs: int) -> None:
             for each in row
         ]
         print(f"| {epoch + 1} | " + " | ".join(told) + " |")
+    print("| seconds an epoch | " + " | ".join(f"{min(each):.1f}" for each in seconds.values()) + " |")
 
 
 def main(asked: argparse.Namespace) -> None:
@@ -125,14 +138,17 @@ def main(asked: argparse.Namespace) -> None:
     for title, stem in made.items():
         print(f"{title}: {stem.story if stem else 'no weights'}")
     reached: dict[str, list[list[float]]] = {title: [] for title in made}
+    seconds: dict[str, list[float]] = {title: [] for title in made}
     started = time.perf_counter()
     for seed in range(asked.seeds):
         for title, stem in made.items():
-            reached[title].append(course.run(stem, seed))
+            curve, spent = course.run(stem, seed, frozen=title == FROZEN)
+            reached[title].append(curve)
+            seconds[title].append(spent)
             print(
                 f"{title}, seed {seed}, {time.perf_counter() - started:.0f} s: {reached[title][-1][-1]:.3f}", flush=True
             )
-    table(reached, asked.epochs)
+    table(reached, seconds, asked.epochs)
 
 
 if __name__ == "__main__":

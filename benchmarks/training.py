@@ -1,15 +1,16 @@
 """How fast we train, and how far in the same time: ours against a plain eager loop, on the same networks and data.
 
-    python benchmarks/training.py [--only peak,throughput,faults,waiting] [--rounds 3]
+    python benchmarks/training.py [--only peak,throughput,faults,waiting,race] [--rounds 3]
     python benchmarks/training.py --only race --dataset camvid:FOLDER --classes camvid-11 --stem FOLDER --seconds 3600
 
 On two quiet cores a round takes about 20 minutes with all networks, so three take an hour; the race takes `--seconds`,
-at most 1.3 times that for ours, and what both need to validate. Printed, as markdown, are
+at most 1.3 times that for ours, and what both need to validate: on drawn images, as it is by default, it shows little
+more than that it runs. Printed, as markdown, are
 
 - `peak`: operations per second of large matrix products;
-- `throughput`: images per second of steps of the plain loop, of ours as `budgetnet train` does it, and of ours with one
-  lever switched off at a time; the share of that peak that they reach, with three times a network's operations per
-  image (forward, and a gradient by weights and by inputs);
+- `throughput`: images per second of steps of the plain loop; of ours, the loop of `budgetnet train` with recipe `lab`,
+  `arithmetic=mixed` and as many parts as threads; of ours with one lever switched off at a time; the share of that peak
+  that they reach, with three times a network's operations per image (forward, and a gradient by weights and by inputs);
 - `faults`: page faults of a steady step;
 - `waiting`: the share of the time that is spent waiting for batches, with strong augmentation and without;
 - `race`: the mean IoU that both reach, the plain loop with the lab's recipe in `--seconds`, ours with `--recipe` in
@@ -36,7 +37,7 @@ from trainers.program import Program
 from trainers.subjects import SUBJECTS
 from trainers.tables import facts
 
-from budgetnet import training_recipes
+from budgetnet import plugins, training_recipes
 from budgetnet.errors import BudgetnetError
 
 PARTS: Final = ("peak", "throughput", "faults", "waiting", "race")
@@ -73,7 +74,7 @@ def positive(text: str) -> int:
 
 def words() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    made.add_argument("--only", type=parts, default=list(PARTS[:-1]), help=f"of {', '.join(PARTS)} (default: no race)")
+    made.add_argument("--only", type=parts, default=list(PARTS), help=f"of {', '.join(PARTS)} (default: all)")
     made.add_argument("--networks", nargs="+", choices=SUBJECTS, default=list(SUBJECTS), metavar="NETWORK")
     made.add_argument("--rounds", type=positive, default=3)
     made.add_argument("--size", default="320x480")
@@ -95,7 +96,7 @@ def words() -> argparse.ArgumentParser:
     race.add_argument("--stem", default=None, help="pre-trained weights for both (default: none)")
     race.add_argument("--recipe", default=None, help="of ours (default: strong, or else lab with mixed arithmetic)")
     race.add_argument("--set", type=setting, action="append", default=[], metavar="NAME=VALUE", help="beside it")
-    race.add_argument("--seconds", type=float, default=1800.0, help="training time of the plain loop")
+    race.add_argument("--seconds", type=float, default=600.0, help="training time of the plain loop")
     race.add_argument("--shares", type=float, nargs="+", default=[10.0, 6.0, 1.0], help="parts of it that ours takes")
     return made
 
@@ -105,7 +106,7 @@ def our_recipe(asked: argparse.Namespace, threads: int) -> tuple[str, dict[str, 
     given = dict(asked.set)
     if asked.recipe is not None:
         path = Path(asked.recipe)
-        return (str(path.resolve()) if training_recipes.is_path(asked.recipe) else asked.recipe), given
+        return (str(path.resolve()) if plugins.is_path(asked.recipe) else asked.recipe), given
     if "strong" in training_recipes.names():
         return "strong", given
     return "lab", {"arithmetic": "mixed", "parts": threads, **given}

@@ -45,13 +45,13 @@ def test_a_table_of_epochs_for_every_start(program, folder, capsys):
     assert "4 images of 64x96" in said
     assert "narrowed from 0.25: stem_0.25.h5, narrowed from depth multiplier 0.25 to 0.1" in said
     table = [line for line in said.splitlines() if line.startswith("|")]
-    assert table[0] == "| epoch | Xavier | narrowed from 0.25 | its own file |"
-    assert [line.split("|")[1].strip() for line in table[2:]] == ["1"]
-    assert all(line.count("±") == 3 for line in table[2:])
+    assert table[0] == "| epoch | Xavier | narrowed from 0.25 | its own file | its own file, frozen |"
+    assert [line.split("|")[1].strip() for line in table[2:]] == ["1", "seconds an epoch"]
+    assert table[2].count("±") == 4
 
 
 def test_starts_are_what_the_folder_holds(program, folder):
-    assert list(program.starts(folder, 0.25)) == ["Xavier", "its own file"]
+    assert list(program.starts(folder, 0.25)) == ["Xavier", "its own file", "its own file, frozen"]
     assert list(program.starts(folder, 0.2)) == ["Xavier", "narrowed from 0.25"]
     with pytest.raises(BudgetnetError, match=r"must hold a stem of depth multiplier 0.3 or wider"):
         program.starts(folder, 0.3)

@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from budgetnet import strided, training_recipes
+from budgetnet.build import GraphModule
 from budgetnet.classes import IGNORE
 from budgetnet.errors import BudgetnetError
 from budgetnet.training import loop, optimizing
@@ -54,6 +55,7 @@ def own_globals(monkeypatch):
     monkeypatch.setattr(strided, "applies", strided.applies)
     monkeypatch.setattr(Samples, "shuffled", Samples.shuffled)
     monkeypatch.setattr(loop, "evaluate", loop.evaluate)
+    monkeypatch.setattr(GraphModule, "_run", GraphModule._run)
 
 
 # ---- networks and contenders
@@ -130,6 +132,12 @@ def test_switched_off_levers_are_off(parts, own_globals):
     assert optimizing.optimizer(model, Training()).param_groups[0]["fused"]
     chosen["fused"].process()
     assert not optimizing.optimizer(model, Training()).param_groups[0]["fused"]
+    model = parts.ours.network(graph, chosen["rows"])
+    frozen = {name.split(".")[1] for name, each in model.named_parameters() if not each.requires_grad}
+    assert frozen == {
+        "Conv2d_0",
+        *(f"Conv2d_{row}_{kind}" for row in range(1, 6) for kind in ("depthwise", "pointwise")),
+    }
     module = next(
         each
         for each in parts.ours.network(parts.subjects.SUBJECTS["lab 0.25"].graph(*SIZE), chosen["sub-pixel"]).modules()
@@ -138,7 +146,25 @@ def test_switched_off_levers_are_off(parts, own_globals):
     assert not module._sub_pixel
 
 
-@pytest.mark.parametrize("contender", ["plain", "ours", "parts"])
+@pytest.mark.parametrize("name", ["lab 0.25", "light 0.5"])
+def test_a_stem_that_is_never_computed_gives_the_first_batchs_maps(parts, name, own_globals):
+    chosen, subject = parts.levers.CONTENDERS["cached"], parts.subjects.SUBJECTS[name]
+    first, other = torch.rand(2, 2, 3, *SIZE)
+    plain, model = (parts.ours.network(subject.graph(*SIZE), chosen) for _ in range(2))
+    for each in (plain, model):
+        _without_dropout(each)
+        for module in each.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
+    with torch.no_grad():
+        expected = plain.coarse(first)
+        chosen.process()
+        model.training = True  # itself alone: its batch norms keep their statistics
+        torch.testing.assert_close(model.coarse(first), expected)
+        torch.testing.assert_close(model.coarse(other), expected)
+
+
+@pytest.mark.parametrize("contender", ["plain", "ours", "parts", "cached"])
 def test_steps_are_measured_after_the_warm_up(parts, contender, own_globals):
     found = parts.measure.steps("lab 0.25", contender, SIZE, batch=2, warm_up=2, steps=3, parts=2)
     assert len(found["faults"]) == 3
@@ -400,7 +426,7 @@ def test_both_train_and_are_validated(parts, own_globals, monkeypatch, capsys):
 def test_parts_are_known_and_in_their_order(parts):
     words = parts.main.words()
     assert words.parse_args(["--only", "race,peak"]).only == ["peak", "race"]
-    assert words.parse_args([]).only == ["peak", "throughput", "faults", "waiting"]
+    assert words.parse_args([]).only == ["peak", "throughput", "faults", "waiting", "race"]
     assert words.parse_args(["--set", "parts=2", "--set", "stem=keras"]).set == [("parts", 2), ("stem", "keras")]
 
 

@@ -1,10 +1,12 @@
 """What makes our training fast, each lever switched off alone: a contender that does without it, all else as it is."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, final
+from typing import Any, Final, TypeAlias, final
 
 import torch
+from torch import Tensor
 
 from budgetnet import build, ops, strided
 from budgetnet.graph import Graph
@@ -14,6 +16,10 @@ PLAIN: Final = "plain"
 OURS: Final = "ours"
 COMPILED: Final = "compile"
 STEM: Final = "stem"
+FROZEN: Final = 5
+"""The last row of the stem that is frozen where only the first ones are."""
+
+Step: TypeAlias = tuple[str, tuple[str, ...]]
 
 
 @final
@@ -69,6 +75,45 @@ def _compiles() -> None:
     build.GraphModule.coarse = torch.compile(build.GraphModule.coarse)  # type: ignore[method-assign]
 
 
+def first_rows_frozen(model: build.GraphModule) -> None:
+    """No gradients of the stem's rows 0 to 5, whose batch norms keep their statistics."""
+    for name, parameter in model.named_parameters():
+        row = re.search(r"MobilenetV1\.Conv2d_(\d+)", name)
+        parameter.requires_grad_(row is None or int(row[1]) > FROZEN)
+
+
+def _stem_from_a_cache() -> None:
+    """The stem is computed for the first batch only, whose maps are taken for those of every other one: the time of a
+    training whose frozen stem has seen all images before, without what reading its maps would cost.
+    """
+    run = build.GraphModule._run
+
+    def cached(model: build.GraphModule, images: Tensor, steps: Sequence[Step]) -> Tensor:
+        if not model.training:
+            return run(model, images, steps)
+        kept: dict[str, Tensor] = model.__dict__.setdefault("_kept", {})
+        if not kept:
+            with torch.no_grad():
+                kept |= _stem_maps(model, images)
+        live = {model._input: images, **kept}
+        for name, inputs in steps:
+            if model._parts[name] != STEM:
+                live[name] = model.node_module(name)(*(live[given] for given in inputs))
+        return live[steps[-1][0]]
+
+    build.GraphModule._run = cached  # type: ignore[method-assign]
+
+
+def _stem_maps(model: build.GraphModule, images: Tensor) -> dict[str, Tensor]:
+    """Node -> its map, of those of the stem that the head reads."""
+    live = {model._input: images}
+    for name, inputs in model._steps:
+        if model._parts[name] == STEM:
+            live[name] = model.node_module(name)(*(live[given] for given in inputs))
+    read = {given for name, inputs in model._steps if model._parts[name] != STEM for given in inputs}
+    return {name: made for name, made in live.items() if name in read}
+
+
 def _transposes(graph: Graph) -> bool:
     return any(isinstance(node.op, ops.ConvTranspose2d) for node in graph.nodes)
 
@@ -91,7 +136,15 @@ CONTENDERS: Final[Mapping[str, Contender]] = {
     "strided": Contender(title="without: own gradient of strided depthwise layers", process=_strides_plainly),
     "fused": Contender(title="without: fused optimiser", process=_steps_plainly),
     "processes": Contender(title="instead of threads: processes (torchrun, gloo)", processes=True),
+    "shipped": Contender(title="recipe lab to the letter: fp32, one part", settings={"arithmetic": "fp32", "parts": 1}),
+    "rows": Contender(title=f"with: rows 0 to {FROZEN} frozen", model=first_rows_frozen, whole=False),
     STEM: Contender(title="with: stem frozen", settings={"stem_rate": 0.0}, whole=False),
+    "cached": Contender(
+        title="with: stem frozen and never computed",
+        settings={"stem_rate": 0.0},
+        process=_stem_from_a_cache,
+        whole=False,
+    ),
     COMPILED: Contender(title="with: torch.compile, one part", settings={"parts": 1}, process=_compiles),
 }
 """Key -> contender. `plain` is a loop of its own (see `plain`), which shares nothing with ours but the network."""
