@@ -5,8 +5,8 @@ Keras pads its strided depthwise layers by hand, a row after the last; TensorFlo
 weights were trained, does the same on even sides and otherwise on odd ones. Both are held against Keras' layers: its
 own network against our stem padded `after`, and the same network with `SAME` in those layers against our network's.
 
-Both sides compute in float64, in which they agree to far less than is asked for. In fp32 each is up to 2e-4 away from that for trained stems, since their batch norms
-divide by variances of almost 0; ours is held to 3e-4.
+Both sides compute in float64, in which they agree to far less than is asked for. In fp32 each is up to 2e-4 away from
+that for trained stems, since their batch norms divide by variances of almost 0; ours is held to 3e-4.
 """
 
 import os

@@ -1,9 +1,9 @@
 """The gradients of a batch, computed in parts: side by side on the cores of a machine, and on several processes.
 
 Each part goes through its own copy of the network, which shares the weights and has its own running statistics; a
-batch's gradient is the mean of its parts'. So results depend on the number of parts alone: one process with two
-threads, two processes (torchrun) and one thread after another give the same numbers. On a processor this is faster than
-one part on several threads, which wait for each other in every operator.
+batch's gradient is the mean of its parts'. So results depend on the number of parts alone, as long as there are no more
+threads than parts: one process with two threads, two processes (torchrun) and one thread after another give the same
+numbers. On a processor this is faster than one part on several threads, which wait for each other in every operator.
 """
 
 import copy
