@@ -9,6 +9,15 @@ import typer
 from budgetnet import data_cli, scenario_cli, terminal, train_cli
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.terminal import Format
+from budgetnet.training_options import (
+    EpochsOption,
+    RecipeOption,
+    SeedOption,
+    SettingOption,
+    StemOption,
+    TeacherOption,
+    changes,
+)
 
 app = typer.Typer(
     name="budgetnet",
@@ -175,29 +184,32 @@ def plan(
 def search(
     scenario: ScenarioArgument = "urban",
     trials: Annotated[int, typer.Option(help="How many candidates to train, at most.", min=1, max=100_000)] = 20,
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training data.", show_default="as in the scenario")
-    ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(metavar="NAME[:ARGUMENT]", help="synthetic, camvid:PATH, ...", show_default="synthetic"),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything drawn.", show_default="as in the scenario")] = None,
     output: OutputOption = None,
     timeout: Annotated[
         float | None, typer.Option(help="Stop after so many seconds.", min=0, show_default="none")
     ] = None,
     memory_limit: MemoryOption = None,
     restart: Annotated[bool, typer.Option("--restart", help="Throw the folder's earlier search away.")] = False,
+    recipe: RecipeOption = None,
+    epochs: EpochsOption = None,
+    stem: StemOption = None,
+    teacher: TeacherOption = None,
+    setting: SettingOption = None,
+    seed: SeedOption = None,
 ) -> None:
     """Train candidates that fit the budget and rank them on IoU against throughput.
 
     Candidates over budget are never built, none is trained twice. Everything is kept in `reports/<scenario>`; after
-    Ctrl-C or a kill the same command goes on. Example: budgetnet search parking --dataset camvid:PATH --trials 12
+    Ctrl-C or a kill the same command goes on. From a pre-trained stem a short training tells far more: --stem.
+    Example: budgetnet search parking --dataset camvid:PATH --trials 12
     """
     from budgetnet.scenario import load
 
-    training = {key: value for key, value in (("epochs", epochs), ("seed", seed)) if value is not None}
+    training = changes(setting, recipe=recipe, epochs=epochs, stem=stem, teacher=teacher, seed=seed)
     loaded = load(scenario)
     asked = loaded.changed(training=training, dataset=dataset or loaded.dataset or "synthetic")
     from budgetnet.plan import plan as make_plan

@@ -7,10 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from budgetnet.errors import BudgetnetError, FileError, printable, shorten
+from budgetnet.errors import BudgetnetError, printable
 from budgetnet.terminal import wide_console
+from budgetnet.training_options import (
+    EpochsOption,
+    RecipeOption,
+    SeedOption,
+    SettingOption,
+    StemOption,
+    TeacherOption,
+    changes,
+)
 
-WHAT, HOW, WHERE = "What to train", "How to train it (instead of what the scenario says)", "Where, and with what"
+WHAT, WHERE = "What to train", "Where, and with what"
 
 
 def train(
@@ -54,50 +63,12 @@ def train(
             rich_help_panel=WHAT,
         ),
     ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="lab, strong, or a recipe file: takes the place of the scenario's whole training.",
-            show_default="as in the scenario",
-            rich_help_panel=HOW,
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(help="Passes over the training images.", show_default="as in the recipe", rich_help_panel=HOW),
-    ] = None,
-    stem: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SOURCE",
-            help="Pre-trained stem: a file, a folder of such, keras (fetched), or https://...#sha256=...",
-            show_default="as in the recipe",
-            rich_help_panel=HOW,
-        ),
-    ] = None,
-    teacher: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN",
-            help="A finished run of the same classes that teaches this one (distillation).",
-            show_default="as in the recipe",
-            rich_help_panel=HOW,
-        ),
-    ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Any field of a training: loss='cross_entropy + 0.5 * lovasz', parts=2, crop=0.8; "
-            "nothing behind = takes it back. May be given again; docs/training.md lists them.",
-            rich_help_panel=HOW,
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Of everything drawn.", show_default="as in the recipe", rich_help_panel=HOW)
-    ] = None,
+    recipe: RecipeOption = None,
+    epochs: EpochsOption = None,
+    stem: StemOption = None,
+    teacher: TeacherOption = None,
+    setting: SettingOption = None,
+    seed: SeedOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -136,8 +107,7 @@ def train(
         _train(
             scenario,
             (candidate, from_row, dataset),
-            {"recipe": recipe, "epochs": epochs, "stem": stem, "teacher": teacher, "seed": seed},
-            setting or [],
+            changes(setting, recipe=recipe, epochs=epochs, stem=stem, teacher=teacher, seed=seed),
             {"size": size, "folder": output, "memory_limit": memory_limit, "restart": restart},
         )
     except BudgetnetError:
@@ -148,8 +118,7 @@ def train(
 def _train(
     scenario: str,
     what: tuple[str | None, str | None, str | None],
-    named: dict[str, Any],
-    settings: list[str],
+    training: dict[str, Any],
     where: dict[str, Any],
 ) -> None:
     from budgetnet import arguments
@@ -157,7 +126,6 @@ def _train(
 
     candidate, row, dataset = what
     loaded = load(scenario)
-    training = _settings(settings, {name: value for name, value in named.items() if value is not None})
     asked = loaded.changed(training=training, dataset=dataset or loaded.dataset or "synthetic")
     chosen = arguments.chosen(asked, candidate, row)
     size = None if where["size"] is None else arguments.size(where["size"])
@@ -182,33 +150,3 @@ def _leave_speaking_to_the_first(code: int) -> None:
     if os.environ.get("RANK", "0") != "0":
         time.sleep(1)
         raise typer.Exit(code)
-
-
-def _settings(words: list[str], named: dict[str, Any]) -> dict[str, Any]:
-    """`["crop=0.8", "loss=focal"]` -> values as YAML reads them, beside those that have options of their own.
-
-    Raises BudgetnetError.
-    """
-    found = dict(named)
-    for word in words:
-        name, equals, text = (part.strip() for part in word.partition("="))
-        if not equals or not name or "\n" in text:
-            raise BudgetnetError(f"--set: must be NAME=VALUE on one line, but got {shorten(word)}")
-        if name in named:
-            raise BudgetnetError(f"--set: must not say again what --{name} says, but got {shorten(word)}")
-        if name in found:
-            raise BudgetnetError(f"--set: must name each field once, but got {shorten(word)} as well")
-        found[name] = _value(name, text)
-    return found
-
-
-def _value(name: str, text: str) -> Any:
-    from budgetnet import yaml_source
-
-    try:
-        source = yaml_source.parse(f"value: {text}\n".encode(), "--set")
-        source.finish()
-    except FileError as error:
-        rule = error.problems[0].rule
-        raise BudgetnetError(f"--set: {printable(name)} {rule}, but got {shorten(text)}") from None
-    return source.value["value"]

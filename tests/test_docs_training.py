@@ -14,8 +14,8 @@ from budgetnet.count import count
 from budgetnet.networks import Candidate
 from budgetnet.scenario import load
 from budgetnet.stems.sources import named_file
-from budgetnet.train_cli import _settings
 from budgetnet.training import schedules
+from budgetnet.training_options import changes
 from budgetnet.training_settings import ClassWeights, Training
 
 TEXT = (Path(__file__).parent.parent / "docs" / "training.md").read_text(encoding="utf-8")
@@ -51,7 +51,7 @@ def test_settings_and_candidates_of_the_commands_are_understood(words, tmp_path,
     Path("mine.yaml").write_text(RECIPE)
     said = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
     named = {name: option(words, f"--{name}") for name in ("recipe", "stem", "teacher")}
-    settings = _settings(said, {name: value for name, value in named.items() if value is not None})
+    settings = changes(said, **named)
     scenario = load(words[1]).changed(training=settings)
     assert (
         scenario.training.model_dump().items()

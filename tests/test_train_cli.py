@@ -146,6 +146,20 @@ def test_rows_of_a_searchs_reports_are_trained(tiny: Shell) -> None:
     assert tiny("train", "tiny.yaml", "--from", "reports/tiny/plan-candidates.csv:1", "-o", "planned").code == 0
 
 
+@pytest.mark.slow
+def test_a_search_trains_as_it_is_told(tiny: Shell) -> None:
+    stem = write_hdf5(Path("mobilenet_5_0_224_tf_no_top.h5"), random_stem(0.5))
+    words = ("search", "tiny.yaml", "--trials", "2", "--recipe", "strong", "--stem", str(stem), "--set", "batch_size=4")
+    assert tiny(*words, "--epochs", "1").code == 0
+    record = json.loads(Path("reports/tiny/runs/0000/run.json").read_text())
+    training = record["training"]
+    assert (training["recipe"], training["epochs"], training["batch_size"]) == ("strong", 1, 4)
+    assert record["stem"]["sha256"] == sha256(stem.read_bytes()).hexdigest()
+    assert tiny(*words, "--epochs", "1", "--set", "crop=1").code == 2
+    told = tiny.refused(*words, "--set", "epochs=2", "--epochs", "1")
+    assert told == "Error: --set: must not say again what --epochs says, but got 'epochs=2'"
+
+
 def test_the_same_command_again_has_nothing_to_do_and_another_one_is_refused(tiny: Shell) -> None:
     assert tiny(*WORDS).code == 0
     before = Path("reports/tiny/train/weights.safetensors").stat().st_mtime_ns
