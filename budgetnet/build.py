@@ -5,7 +5,8 @@ state dicts read like the published table. Paddings, crops and sizes follow the 
 size its graph takes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
@@ -259,11 +260,12 @@ class Concat(nn.Module):
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
-    """nn.ConvTranspose2d that trains in its exact sub-pixel form where its kernel is a multiple of its stride.
+    """nn.ConvTranspose2d that trains, and works inside `quickly`, in its exact sub-pixel form where its kernel is a
+    multiple of its stride.
 
     There the transposed convolution is a convolution with kernel / stride taps to stride^2 times the channels, whose
-    results are laid out as pixels (Shi et al., arXiv:1609.07009); on a processor its gradients are far cheaper. In
-    evaluation it is the plain operator, so that counters and exporters see what was declared.
+    results are laid out as pixels (Shi et al., arXiv:1609.07009); on a processor it is cheaper, its gradients far more
+    so. Elsewhere it is the plain operator, so that counters and exporters see what was declared.
     """
 
     def __init__(self, op: ops.ConvTranspose2d, given: Shape) -> None:
@@ -271,6 +273,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
             given.channels, op.channels, op.kernel, stride=op.stride, padding=op.padding, groups=op.groups, bias=False
         )
         self._taps = op.kernel // op.stride
+        self.quick = False
         self._sub_pixel = op.groups == 1 and op.stride > 1 and op.kernel % op.stride == 0
         if op.initial == "xavier":
             nn.init.xavier_uniform_(self.weight)
@@ -282,7 +285,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(batch, in, height, width) -> (batch, out, (size - 1) * stride + kernel - 2 * padding, ...)."""
-        if not (self.training and self._sub_pixel):
+        if not (self._sub_pixel and (self.training or self.quick)):
             return super().forward(x, output_size)
         taps, stride, padding = self._taps, self.stride[0], int(self.padding[0])
         inputs, outputs = self.weight.shape[:2]
@@ -292,6 +295,19 @@ class ConvTranspose2d(nn.ConvTranspose2d):
         weight = weight.flip(2, 4).permute(1, 3, 5, 0, 2, 4).flatten(0, 2)
         full = functional.pixel_shuffle(functional.conv2d(x, weight, padding=taps - 1), stride)
         return full[..., padding : full.shape[-2] - padding, padding : full.shape[-1] - padding]
+
+
+@contextmanager
+def quickly(model: nn.Module) -> Iterator[None]:
+    """Inside, a network in evaluation computes its transposed convolutions in the sub-pixel form, as in training."""
+    modules = [module for module in model.modules() if isinstance(module, ConvTranspose2d)]
+    for module in modules:
+        module.quick = True
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.quick = False
 
 
 def bilinear_kernel(size: int) -> Tensor:

@@ -220,6 +220,23 @@ def test_transposed_convolution_trains_in_a_form_equal_to_the_plain_one(kernel, 
     torch.testing.assert_close(*gradients)
 
 
+def test_quickly_computes_the_same_and_leaves_no_trace(monkeypatch):
+    """Validation, `evaluate` and `predict` work inside; counters never do."""
+    parameters = {"depth_multiplier": 0.25, "classifier_kernel": 3, "classifier_depth": 32}
+    graph = Candidate.of("mobilenet-fcn", parameters).graph(classes=5, height=97, width=131)
+    model, images = build(graph, seed=0).eval(), torch.rand(1, 3, 97, 131)
+    called, shuffle = [], functional.pixel_shuffle
+    monkeypatch.setattr(functional, "pixel_shuffle", lambda *given: called.append(1) or shuffle(*given))
+    with torch.no_grad():
+        plain = model(images)
+        assert called == []
+        with building.quickly(model):
+            torch.testing.assert_close(model(images), plain, atol=1e-5, rtol=1e-5)
+        assert called == [1]
+        model(images)
+        assert called == [1]
+
+
 def test_an_activation_does_not_overwrite_what_others_read():
     g = GraphBuilder()
     image = g.image(height=4, width=4)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from budgetnet.build import quickly
 from budgetnet.results import Scores
 from budgetnet.training import ranks
 from budgetnet.training.machine import deterministic
@@ -45,6 +46,7 @@ def predict(model: nn.Module, images: Tensor, scaling: Scaling) -> Tensor:
     training = model.training
     model.eval()
     device = next(model.parameters()).device
-    classes: Tensor = model(scaling(images.to(device))).argmax(dim=1)
+    with quickly(model):
+        classes: Tensor = model(scaling(images.to(device))).argmax(dim=1)
     model.train(training)
     return classes
