@@ -150,6 +150,36 @@ def test_so_many_images_are_pasted_on_and_all_else_is_drawn_as_without():
     assert (both == moved).float().mean() > 0.5
 
 
+@pytest.mark.parametrize("how", [Augmentation(), MOVES, replace(ALL, paste=0.6, crop=(16, 32))])
+@pytest.mark.parametrize("places", [[0, 1, 4, 5], [2, 3, 6], [0], [6], list(range(7))])
+def test_some_places_of_a_batch_are_as_in_the_whole(how, places):
+    """So that processes make their own parts of a batch alone."""
+    images, labels = coded(21, 24, 36)
+    samples = Samples(images=images, labels=labels)
+    whole = list(samples.shuffled(7, 5, how, CPU))
+    for batch, part in zip(whole, samples.shuffled(7, 5, how, CPU, places=lambda count: places), strict=True):
+        assert part.numbers == batch.numbers
+        assert part.images.shape == batch.images.shape
+        assert part.images.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(part.images[places], batch.images[places])
+        assert torch.equal(part.labels[places], batch.labels[places])
+
+
+def test_only_what_is_wanted_is_made():
+    images, labels = coded(8, 9, 12)
+    seen = []
+
+    class Watched(Augmentation):
+        def some(self, images, labels, seed, places, count):
+            seen.append((len(images), list(places), count))
+            return super().some(images, labels, seed, places, count)
+
+    samples = Samples(images=images, labels=labels)
+    for how in (Watched(flip=True), Watched(flip=True, paste=0.5)):
+        list(samples.shuffled(8, 5, how, CPU, places=lambda count: [2, 3]))
+    assert seen == [(2, [2, 3], 8), (3, [2, 3, 4], 8)]
+
+
 def test_there_is_nothing_to_paste_from_in_a_batch_of_one():
     images, labels = coded(1, 9, 9)
     made, followed = Augmentation(paste=1.0)(images, labels, 0)

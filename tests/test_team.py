@@ -10,6 +10,7 @@ import torch
 
 from budgetnet.build import build
 from budgetnet.networks import Candidate
+from budgetnet.training import ranks
 from budgetnet.training.losses import build as build_loss
 from budgetnet.training.objective import Objective
 from budgetnet.training.samples import Scaling
@@ -55,6 +56,19 @@ def test_parts_on_threads_and_one_after_another_are_the_same():
         assert alone[0] == together[0]
         for one, other in zip(alone[1] + alone[2], together[1] + together[2], strict=True):
             assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("count", "parts", "world"), [(8, 4, 2), (7, 2, 2), (7, 6, 3), (5, 5, 1), (16, 4, 4)])
+def test_processes_make_what_their_parts_compute(monkeypatch, count, parts, world):
+    """Together every place once; each those that `Team` gives the same process."""
+    monkeypatch.setattr(ranks, "world", lambda: world)
+    made = []
+    for rank in range(world):
+        monkeypatch.setattr(ranks, "rank", lambda rank=rank: rank)
+        made.append(ranks.places(count, parts))
+        computed = [torch.arange(count).tensor_split(parts)[number] for number in range(rank, parts, world)]
+        assert made[-1] == torch.cat(computed).tolist()
+    assert sorted(place for places in made for place in places) == list(range(count))
 
 
 def test_the_gradient_is_the_mean_over_the_parts():

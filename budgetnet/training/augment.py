@@ -9,6 +9,7 @@ rare is seen more often, and before other backgrounds (after Olsson et al., arXi
 Ghiasi et al., arXiv:2012.07177, who take objects).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -73,15 +74,28 @@ class Augmentation:
 
         What is drawn depends on `seed` and on the place in the batch alone.
         """
+        return self.some(images, labels, seed, list(range(len(images))), len(images))
+
+    def wanted_for(self, places: Sequence[int], count: int) -> list[int]:
+        """The places in a batch of `count` that `some` has to be given to make those at some of them."""
+        return sorted({*places, *((place + 1) % count for place in places)} if self.paste else set(places))
+
+    def some(
+        self, images: Tensor, labels: Tensor, seed: int, places: Sequence[int], count: int
+    ) -> tuple[Tensor, Tensor]:
+        """The same for those images alone that are at some `places` of a batch of `count`, in rising order. With
+        `paste` only those whose next place is there as well come out as they would in the whole batch.
+        """
         if not self.changes:
             return images, labels
-        generator = torch.Generator().manual_seed(seed)
-        draws = torch.rand(len(images), 7, generator=generator, dtype=torch.float64)
+        generator, chosen = torch.Generator().manual_seed(seed), torch.tensor(places, dtype=torch.int64)
+        draws = torch.rand(count, 7, generator=generator, dtype=torch.float64)[chosen]
         if self.flip or self.moves:
             images, labels = self._moved(images, labels, draws[:, :4].tolist())
         if self.paste:
-            chosen = torch.rand(len(images), generator=generator, dtype=torch.float64) < self.paste
-            images, labels = _pasted(images, labels, chosen.tolist())
+            onto = (torch.rand(count, generator=generator, dtype=torch.float64) < self.paste)[chosen].tolist()
+            at = {place: index for index, place in enumerate(places)}
+            images, labels = _pasted(images, labels, [at.get((each + 1) % count) for each in places], onto)
         if self.photometric:
             images = _recoloured(images, (1 + self.photometric * (2 * draws[:, 4:] - 1)).float())
         return images, labels
@@ -164,21 +178,20 @@ def _nearest(label: Tensor, height: int, width: int) -> Tensor:
     return label[rows[:, None], columns]
 
 
-def _pasted(images: Tensor, labels: Tensor, chosen: list[bool]) -> tuple[Tensor, Tensor]:
-    """The chosen images with the rarer half of the next image's classes laid over them (the last one's next is the
-    first); images and labels as they were before anything was pasted.
+def _pasted(images: Tensor, labels: Tensor, following: list[int | None], onto: list[bool]) -> tuple[Tensor, Tensor]:
+    """The images that are wanted `onto`, each with the rarer half of the classes of its `following` one laid over it, all
+    as they were before anything was pasted.
     """
     made_images, made_labels = images.clone(memory_format=torch.preserve_format), labels.clone()
-    for index, wanted in enumerate(chosen):
-        following = (index + 1) % len(chosen)
-        if not wanted or following == index:
+    for index, (source, wanted) in enumerate(zip(following, onto, strict=True)):
+        if not wanted or source in (None, index):
             continue
-        label = labels[following].long()
+        label = labels[source].long()
         rare = torch.zeros(IGNORE + 1, dtype=torch.bool, device=labels.device)
         rare[_rarer(torch.bincount(label.flatten(), minlength=IGNORE + 1)[:IGNORE])] = True
         over = rare[label]
-        made_labels[index] = torch.where(over, labels[following], labels[index])
-        made_images[index] = torch.where(over, images[following], images[index])
+        made_labels[index] = torch.where(over, labels[source], labels[index])
+        made_images[index] = torch.where(over, images[source], images[index])
     return made_images, made_labels
 
 

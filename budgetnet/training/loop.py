@@ -197,7 +197,12 @@ def _drawn(training: _Training, seed: int) -> Generator[Batch, None, None]:
     settings, material = training.settings, training.material
     augmentation = Augmentation.of(settings, material.scaling.mean, *material.train.images.shape[2:])
     return material.train.shuffled(
-        settings.batch_size, seed, augmentation, training.device, skip=len(training.state.losses)
+        settings.batch_size,
+        seed,
+        augmentation,
+        training.device,
+        skip=len(training.state.losses),
+        places=lambda count: ranks.places(count, settings.parts),
     )
 
 

@@ -45,6 +45,12 @@ def rank() -> int:
     return distributed.get_rank() if _several() else 0
 
 
+def places(count: int, parts: int) -> list[int]:
+    """The places in a batch of `count` whose parts are computed here: those of rank, rank + world, ..."""
+    shares = torch.arange(count).tensor_split(parts)
+    return [place for number in range(rank(), parts, world()) for place in shares[number].tolist()]
+
+
 def leads() -> bool:
     """Whether this process writes files and speaks."""
     return rank() == 0

@@ -1,7 +1,7 @@
 """A data set as tensors, ready to be drawn in batches."""
 
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple, final
@@ -66,10 +66,18 @@ class Samples:
         return len(self.images)
 
     def shuffled(
-        self, batch_size: int, seed: int, augmentation: Augmentation, device: torch.device, *, skip: int = 0
+        self,
+        batch_size: int,
+        seed: int,
+        augmentation: Augmentation,
+        device: torch.device,
+        *,
+        skip: int = 0,
+        places: Callable[[int], Sequence[int]] = range,
     ) -> Generator[Batch, None, None]:
         """Every sample once, in an order drawn from `seed`, augmented and on the device, in batches of equal size
-        (`batch_size`, or one less); without the first `skip` of them.
+        (`batch_size`, or one less); without the first `skip` of them. `places(count)`, in rising order, are those in a
+        batch that are made: what is at the others is nothing.
 
         They are made ahead, in a thread: what the next step needs is there when it begins. The same seed gives the same
         batches. Whoever stops early must close it.
@@ -78,11 +86,15 @@ class Samples:
 
         def make(drawn: tuple[int, Tensor]) -> Batch:
             number, chosen = drawn
-            images, labels = self.images[chosen], self.labels[chosen]
+            mine = list(places(len(chosen)))
+            given = augmentation.wanted_for(mine, len(chosen))
+            images, labels = self.images[chosen[given]], self.labels[chosen[given]]
             if device.type == "cuda":
                 images, labels = images.pin_memory(), labels.pin_memory()
             placed = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
-            made = augmentation(*placed, (seed * 1_000_003 + number) % 2**63)
+            made = augmentation.some(*placed, (seed * 1_000_003 + number) % 2**63, given, len(chosen))
+            if len(mine) < len(chosen):
+                made = _put(made[0], given, len(chosen)), _put(made[1], given, len(chosen))
             return Batch(images=made[0], labels=made[1], numbers=tuple(chosen.tolist()))
 
         numbered = enumerate(order.tensor_split(self.batches(batch_size)))
@@ -99,6 +111,13 @@ class Samples:
     def batches(self, batch_size: int) -> int:
         """How many batches of at most `batch_size` an epoch has."""
         return -(-len(self) // batch_size)
+
+
+def _put(made: Tensor, places: Sequence[int], count: int) -> Tensor:
+    """(k, ...) -> (count, ...) with those at their places and anything at the others."""
+    whole = torch.empty_strided((count, *made.shape[1:]), made.stride(), dtype=made.dtype, device=made.device)
+    whole[list(places)] = made
+    return whole
 
 
 def tensors(dataset: Dataset) -> tuple[Samples, Samples]:
