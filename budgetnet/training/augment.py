@@ -179,7 +179,7 @@ def _nearest(label: Tensor, height: int, width: int) -> Tensor:
 
 
 def _pasted(images: Tensor, labels: Tensor, following: list[int | None], onto: list[bool]) -> tuple[Tensor, Tensor]:
-    """The images that are wanted `onto`, each with the rarer half of the classes of its `following` one laid over it, all
+    """The images that are wanted `onto`, each with the rarer half of the classes of its `following` one over it, all
     as they were before anything was pasted.
     """
     made_images, made_labels = images.clone(memory_format=torch.preserve_format), labels.clone()
