@@ -81,5 +81,6 @@ def test_help_does_not_even_load_the_networks(tmp_path: Path) -> None:
         "budgetnet.scenario_cli",
         "budgetnet.terminal",
         "budgetnet.train_cli",
+        "budgetnet.training_options",
         "budgetnet.errors",
     }
