@@ -14,6 +14,7 @@ from references import by_numpy, by_scikit_learn
 from runs import camvid_like, set_weights, trained
 from shell import Shell
 
+from budgetnet.build import quickly
 from budgetnet.classes import IGNORE
 from budgetnet.training.finished import load
 
@@ -35,9 +36,11 @@ def data(tmp_path_factory) -> Path:
 
 
 def asked(model: torch.nn.Module, mean: tuple[float, ...], path: Path) -> np.ndarray:
-    """The network's scores (classes, height, width) of an image file, with nothing of our reading."""
+    """The network's scores (classes, height, width) of an image file, with nothing of our reading; computed in the form
+    that `evaluate` takes, as another one rounds otherwise, which decides ties.
+    """
     image = np.asarray(Image.open(path).convert("RGB"), np.float32) / np.float32(255) - np.array(mean, np.float32)
-    with torch.no_grad():
+    with torch.no_grad(), quickly(model):
         scores: np.ndarray = model(torch.from_numpy(image[None]).permute(0, 3, 1, 2)).numpy()[0]
     return scores
 
