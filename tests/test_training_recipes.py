@@ -129,7 +129,10 @@ def test_gradients_that_are_not_finite_ruin_nothing(dataset, tmp_path, monkeypat
     assert told(train(dataset, tmp_path / "broken", epochs=3)) == expected
 
 
-def test_weights_that_are_not_finite_are_not_kept(dataset, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("broken", "seconds"), [(6, 300.0), (5, 0.0)])
+def test_weights_that_are_not_finite_are_not_kept(dataset, tmp_path, monkeypatch, broken, seconds):
+    """Neither at the end of an epoch nor within it."""
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", seconds)
     train(dataset, tmp_path / "whole", epochs=2)
     stepping = torch.optim.Adam.step
     steps = []
@@ -137,7 +140,7 @@ def test_weights_that_are_not_finite_are_not_kept(dataset, tmp_path, monkeypatch
     def breaking(optimizer, closure=None):
         stepping(optimizer)
         steps.append(1)
-        if len(steps) == 6:  # the last of the second epoch
+        if len(steps) == broken:  # the last of the second epoch, or the one before
             optimizer.param_groups[0]["params"][0].data[0, 0, 0, 0] = float("inf")
 
     with monkeypatch.context() as patch:

@@ -62,7 +62,7 @@ class _Training:
         if not optimizing.finite(
             tensor for model in {self.state.model, self.state.scored} for tensor in optimizing.floats(model)
         ):
-            epoch = self.state.history[-1]["epoch"] if self.state.history else 1
+            epoch = self.state.epoch if self.state.losses else len(self.state.history)  # under way, or just done
             raise TrainingError(f"weights must be finite, but are not in epoch {epoch}; {_left(self)}")
         if ranks.leads():
             checkpoint.save(self.run.folder / CHECKPOINT, self.state, identity=self.identity)
