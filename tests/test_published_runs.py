@@ -16,7 +16,7 @@ from budgetnet.training.samples import tensors
 from budgetnet.training.scoring import tally
 
 ROOT = Path(__file__).parents[1]
-RUNS = {"urban": 0.77, "rural": 0.97}
+RUNS = {"parking": 0.745, "urban": 0.77, "rural": 0.97}
 """Scenario of CamVid -> the validation mean IoU that was asked for."""
 CAMVID = os.environ.get("BUDGETNET_CAMVID", "")
 
