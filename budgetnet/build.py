@@ -31,7 +31,7 @@ class GraphModule(nn.Module):
         self._parts = {node.name: node.part for node in graph.nodes if node.name != self._input}
         self._steps = [(node.name, node.inputs) for node in graph.nodes if node.name != self._input]
         last = graph.output
-        resizes = isinstance(last.op, ops.Resize) and last.op.mode == "bilinear" and last.inputs[1] == self._input
+        resizes = isinstance(last.op, ops.Resize) and last.op.mode == "bilinear" and last.inputs[1:] == (self._input,)
         self._coarse_steps = self._steps[:-1] if resizes else self._steps
         self._last_use = {name: node.name for node in graph.nodes for name in node.inputs}
         for node, inputs in graph.input_shapes():
@@ -218,16 +218,22 @@ class Dropout(nn.Dropout):
 
 
 class Resize(nn.Module):
-    """Scales to the size of the second input."""
+    """Scales to the size of the second input, or to a share of the sides of the only one."""
 
     def __init__(self, op: ops.Resize) -> None:
         super().__init__()
-        self._mode = op.mode
+        self._mode, self._scale = op.mode, op.scale
 
-    def forward(self, x: Tensor, reference: Tensor) -> Tensor:
-        """(batch, channels, ...) -> (batch, channels, height and width of the reference)."""
+    def forward(self, x: Tensor, reference: Tensor | None = None) -> Tensor:
+        """(batch, channels, ...) -> (batch, channels, height and width of the reference, or the scaled ones)."""
+        if reference is not None:
+            size = _size(reference)
+        else:
+            assert self._scale is not None, "a resize has a reference or a scale"
+            height, width = _size(x)
+            size = ops.scaled(height, self._scale), ops.scaled(width, self._scale)
         corners = False if self._mode == "bilinear" else None
-        return functional.interpolate(x, size=_size(reference), mode=self._mode, align_corners=corners)
+        return functional.interpolate(x, size=size, mode=self._mode, align_corners=corners)
 
 
 class Crop(nn.Module):

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from budgetnet import rules, yaml_model
 from budgetnet.parameters import Value
 from budgetnet.rules import SearchSpace
-from budgetnet.space import complete_space
+from budgetnet.space import Spaces, complete_space
 from budgetnet.yaml_source import Fault, FaultsError, say
 
 CONFIG = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
@@ -70,7 +70,7 @@ def _refuse_larger(crop: InputSize, image: InputSize, location: tuple[str | int,
         raise FaultsError(faults)
 
 
-def _own_space(space: dict[str, tuple[Value, ...]], info: ValidationInfo) -> dict[str, tuple[Value, ...]]:
+def _own_space(space: Spaces, info: ValidationInfo) -> Spaces:
     if space and info.data.get("network", "refused") is None:
         raise ValueError("must come with a network of the group's own (network: ...), else the scenario's is searched")
     return space
@@ -176,7 +176,7 @@ class NetworkChoice:
 
     name: str
     family: str
-    search_space: dict[str, tuple[Value, ...]]
+    search_space: Spaces
 
     @property
     def space(self) -> dict[str, tuple[Value, ...]]:

@@ -11,7 +11,7 @@ from budgetnet.ops import Crop, Input, Operator, Resize, Shape
 from budgetnet.units import Number
 
 SIZED_BY_ANOTHER = frozenset({Resize, Crop})
-"""Operators whose second input is a reference: its size is taken, not its values."""
+"""Operators whose second input, if any, is a reference: its size is taken, not its values."""
 
 
 class GraphError(ValueError):

@@ -8,7 +8,7 @@ so the stem of a million candidates costs no more than the few stems there are.
 NumPy is imported only by what counts, so that plans of few candidates start at once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
 from math import prod
@@ -19,7 +19,7 @@ from budgetnet.errors import BudgetnetError
 from budgetnet.graph import Graph
 from budgetnet.networks import Candidate, family
 from budgetnet.parameters import Value
-from budgetnet.space import Space, complete_space
+from budgetnet.space import Space, Spaces, alternatives, complete_space
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,11 +63,16 @@ class Block:
         return Candidate.of(self.network, {**self.words, **chosen})
 
 
-def blocks(network: str, space: Space) -> tuple[Block, ...]:
-    """The blocks of a space; together they hold every candidate once. Parameters left out take the family's proposal.
+def blocks(network: str, space: Spaces) -> tuple[Block, ...]:
+    """The blocks of a space, or of several one after the other; together they hold every candidate once. Parameters
+    left out take the family's proposal.
 
     `space` must have been checked.
     """
+    return tuple(block for one in alternatives(space) for block in _blocks(network, one))
+
+
+def _blocks(network: str, space: Space) -> Iterable[Block]:
     chosen, full = family(network), complete_space(network, space)
     words = {name: values for name, values in full.items() if not chosen.parameter(name).numeric}
     found: dict[tuple[tuple[str, Value], ...], Block] = {}
@@ -77,7 +82,7 @@ def blocks(network: str, space: Space) -> tuple[Block, ...]:
         axes = {name: tuple(sorted(full[name])) for name in own if name not in words}
         # words of a head that is not chosen mean nothing, so combinations may name one block twice
         found.setdefault(tuple(mine.items()), Block(network=network, words=mine, axes=axes))
-    return tuple(found.values())
+    return found.values()
 
 
 @final

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal, final
 
-from budgetnet.numeric import ceil_div, holds, maximum
+from budgetnet.numeric import ceil_div, holds, maximum, truncate
 from budgetnet.units import Number
 
 PaddingRule = Literal["same", "after"]
@@ -85,6 +85,11 @@ def padding_by(rule: PaddingRule, size: int, kernel: int, stride: int, dilation:
     if rule == "same":
         return same_padding(size, kernel, stride, dilation)
     return 0, max((kernel - 1) * dilation + 1 - stride, 0)
+
+
+def scaled(side: Number, scale: float) -> Number:
+    """A share of a side, to the nearest whole pixel (half a pixel is one), 1 at least."""
+    return maximum(truncate(side * scale + 0.5), 1)
 
 
 def _window(size: Number, kernel: Number, stride: Number, padding: Padding, dilation: Number = 1) -> Number:
@@ -263,12 +268,19 @@ class GlobalAvgPool2d(Operator):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resize(Operator):
-    """Scales the first input to the second's height and width, pixel centres aligned (half-pixel rule)."""
+    """Scales the first input to the second's height and width, pixel centres aligned (half-pixel rule); with a `scale`
+    its only input, to that share of its sides.
+    """
 
     mode: Literal["bilinear", "nearest"] = "bilinear"
+    scale: float | None = None
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """The input's channels x the reference's height and width."""
+        """The input's channels x the reference's height and width, or the scaled ones."""
+        if self.scale is not None:
+            given = _only(inputs, self)
+            height, width = scaled(given.height, self.scale), scaled(given.width, self.scale)
+            return Shape(channels=given.channels, height=height, width=width)
         given, reference = _pair(inputs, self)
         return Shape(channels=given.channels, height=reference.height, width=reference.width)
 

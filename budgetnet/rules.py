@@ -4,7 +4,7 @@ Each is a function from a value to the value, or raises with the rule.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cache
 from math import lcm
@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, ValidationInfo
 from budgetnet import networks, platforms, plugins, yaml_source
 from budgetnet.errors import BudgetnetError, did_you_mean, shorten
 from budgetnet.parameters import Parameter, Value
-from budgetnet.space import LARGEST, number
+from budgetnet.space import LARGEST, Space, Spaces, in_both, number
 from budgetnet.yaml_source import Fault, FaultsError, say
 
 MAXIMUM_CLASSES: Final = 254
@@ -26,6 +26,9 @@ SMALLEST: Final = 1e-9
 
 LONGEST: Final = 100_000
 """Values of one parameter."""
+
+MOST_SPACES: Final = 100
+"""That are searched together."""
 
 _TOLD: Final = 10**12
 """Counts above are not told digit by digit."""
@@ -135,16 +138,55 @@ def platform(key_or_path: str) -> str:
     return key_or_path
 
 
-def search_space(space: Any, info: ValidationInfo) -> dict[str, tuple[Value, ...]]:
+def search_space(space: Any, info: ValidationInfo) -> Spaces:
     """Checks names and values with the network's own rules; a single value stands for a list of one, `{from: 0.25,
-    to: 1, step: 0.05}` for all values from one to the other.
+    to: 1, step: 0.05}` for all values from one to the other. Of several spaces each is checked, and that no candidate
+    is in two of them.
     """
-    if not isinstance(space, dict):
-        raise ValueError("must be a mapping of parameters to values")
     network = info.data.get("network")
+    checked: Spaces
+    if not isinstance(space, list | tuple):
+        if not isinstance(space, dict):
+            raise ValueError(f"must be {_A_SPACE}, or a list of such")
+        checked, faults = _space(network, space)
+    else:
+        checked, faults = _several_spaces(network, space)
+    if network is not None and not faults:
+        size = number(network, checked)
+        if size > LARGEST:
+            faults.append(Fault((), f"must hold {LARGEST:,} candidates or fewer", f"{size:,}"))
+    if faults:
+        raise FaultsError(faults)
+    return checked
+
+
+_A_SPACE: Final = "a mapping of parameters to values"
+
+
+def _several_spaces(network: str | None, given: Sequence[Any]) -> tuple[tuple[Space, ...], list[Fault]]:
+    if not 1 <= len(given) <= MOST_SPACES:
+        return (), [Fault((), f"must be {_A_SPACE}, or a list of 1 to {MOST_SPACES} such", f"{len(given)}")]
+    spaces: list[Space] = []
+    faults: list[Fault] = []
+    for index, one in enumerate(given):
+        if not isinstance(one, dict):
+            faults.append(Fault((index,), f"must be {_A_SPACE}", say(one)))
+            continue
+        checked, wrong = _space(network, one)
+        faults += [Fault((index, *fault.location), fault.rule, fault.value) for fault in wrong]
+        if network is not None and not faults:
+            twice = next((both for other in spaces if (both := in_both(network, other, checked))), None)
+            if twice:
+                faults.append(Fault((index,), "must hold no candidate of a space before it", twice.label))
+        spaces.append(checked)
+    return tuple(spaces), faults
+
+
+def _space(network: str | None, space: dict[Any, Any]) -> tuple[dict[str, tuple[Value, ...]], list[Fault]]:
+    """One space, and what is wrong with it."""
     if network is None:
         # refused, or that of another: nobody can tell here what its parameters are
-        return dict.fromkeys(space, ())
+        return dict.fromkeys(space, ()), []
     known = {parameter.name: parameter for parameter in networks.family(network).parameters}
     faults: list[Fault] = []
     checked: dict[str, tuple[Value, ...]] = {}
@@ -157,12 +199,7 @@ def search_space(space: Any, info: ValidationInfo) -> dict[str, tuple[Value, ...
             checked[name] = () if wrong else tuple(map(known[name].normal, listed))
         else:
             faults.append(Fault((name,), f"unknown parameter{did_you_mean(name[:100], list(known))}"))
-    size = number(network, checked)
-    if size > LARGEST:
-        faults.append(Fault((), f"must hold {LARGEST:,} candidates or fewer", f"{size:,}"))
-    if faults:
-        raise FaultsError(faults)
-    return checked
+    return checked, faults
 
 
 _RANGE: Final = ("from", "to", "step")
@@ -237,4 +274,6 @@ def _value_faults(parameter: Parameter, values: Any) -> Iterator[Fault]:
             seen.add(value)
 
 
-SearchSpace: TypeAlias = Annotated[dict[str, tuple[Value, ...]], BeforeValidator(search_space)]
+SearchSpace: TypeAlias = Annotated[
+    dict[str, tuple[Value, ...]] | tuple[dict[str, tuple[Value, ...]], ...], BeforeValidator(search_space)
+]

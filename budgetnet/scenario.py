@@ -122,7 +122,7 @@ class Scenario(BaseModel):
         default={},
         description="Values to search for parameters of the network: a list, one value, or "
         "{from: 0.25, to: 1, step: 0.25} for all values from one to the other. What is left out is searched as the "
-        "network proposes.",
+        "network proposes. A list of such spaces is searched together, each with all combinations of its own values.",
     )
     training: Training = Field(default=Training(), description="How `budgetnet search` trains candidates.")
 

@@ -83,7 +83,7 @@ def _refine_group(fields: dict[str, Schema]) -> None:
 
 def _any_space(field: Schema) -> Schema:
     """What its parameters are depends on the network: see `_spaces`."""
-    return {"type": "object", "description": field["description"]}
+    return {"type": ["object", "array"], "description": field["description"]}
 
 
 # --- single fields
@@ -155,12 +155,17 @@ def _spaces(default: str | None = None) -> Iterator[Schema]:
         named: Schema = {"properties": {"network": {"const": name}}}
         if name != default:
             named["required"] = ["network"]
-        yield {"if": named, "then": {"properties": {"search_space": {"$ref": f"#/$defs/{name}"}}}}
+        yield {"if": named, "then": {"properties": {"search_space": _one_or_more(f"#/$defs/{name}")}}}
+
+
+def _one_or_more(space: str) -> Schema:
+    one = {"$ref": space}
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": rules.MOST_SPACES}]}
 
 
 def _no_space_without_a_network() -> Schema:
     own = {"properties": {"network": {"type": "string"}}, "required": ["network"]}
-    return {"if": {"not": own}, "then": {"properties": {"search_space": {"maxProperties": 0}}}}
+    return {"if": {"not": own}, "then": {"properties": {"search_space": {"maxProperties": 0, "maxItems": 0}}}}
 
 
 def _space(network: str) -> Schema:

@@ -138,18 +138,19 @@ def test_block_knows_its_axes_in_ascending_order() -> None:
         "mobilenet-fcn",
         {"depth_multiplier": (1.0, 0.25), "final_endpoint": ("Conv2d_11_pointwise",), "classifier_depth": (8,)},
     )
-    assert block.words == {"final_endpoint": "Conv2d_11_pointwise", "output_stride": 32, "head": "fcn"}
+    words = {
+        "final_endpoint": "Conv2d_11_pointwise",
+        "output_stride": 32,
+        "input_scale": 1.0,
+        "head": "fcn",
+        "upsampling": "transposed",
+    }
+    assert block.words == words
     assert block.axes["depth_multiplier"] == (0.25, 1.0)
     assert block.shape == (2, 3, 1)
     assert block.candidate(0).parameters["depth_multiplier"] == 0.25
-    assert block.candidate(5).parameters == {
-        "depth_multiplier": 1.0,
-        "final_endpoint": "Conv2d_11_pointwise",
-        "output_stride": 32,
-        "head": "fcn",
-        "classifier_kernel": 7,
-        "classifier_depth": 8,
-    }
+    numbers = {"depth_multiplier": 1.0, "classifier_kernel": 7, "classifier_depth": 8}
+    assert block.candidate(5).parameters == words | numbers
 
 
 def test_memory_of_a_figure_grows_with_what_it_depends_on_only() -> None:

@@ -17,7 +17,7 @@ from budgetnet.errors import BudgetnetError
 from budgetnet.graph import Graph, GraphBuilder
 from budgetnet.grid import blocks, count_block
 from budgetnet.heads import Stem
-from budgetnet.networks import Candidate, family, mobilenet_fcn
+from budgetnet.networks import Candidate, family
 from budgetnet.parameters import Parameter
 from budgetnet.plan import measure, plan
 from budgetnet.plan.solve import questions, solve
@@ -141,8 +141,9 @@ def candidates(draw: st.DrawFn) -> Candidate:
     """Any head on any stem, with any of its parameters."""
     head = draw(st.sampled_from(heads.names()))
     values = {parameter.name: drawn(draw, parameter) for parameter in heads.head(head).PARAMETERS}
-    endpoint = draw(st.sampled_from(mobilenet_fcn.ENDPOINTS))
-    return candidate(head, final_endpoint=endpoint, output_stride=draw(st.sampled_from([8, 16, 32])), **values)
+    for name in ("final_endpoint", "output_stride", "input_scale"):
+        values[name] = drawn(draw, family(NETWORK).parameter(name))
+    return candidate(head, **values)
 
 
 @settings(max_examples=30)
@@ -159,10 +160,12 @@ def test_grids_count_as_single_networks_do(head: str) -> None:
     space = {
         "head": (head,),
         "output_stride": (8, 16, 32),
+        "input_scale": (0.375, 1.0),
         "final_endpoint": ("Conv2d_5_pointwise", "Conv2d_13_pointwise"),
     }
     numbers = {p.name: (p.minimum, p.default) for p in heads.head(head).PARAMETERS if p.numeric}
-    for block in blocks(NETWORK, {**space, **numbers, "depth_multiplier": (0.1, 0.73)}):  # type: ignore[dict-item]
+    words = {p.name: p.choices for p in heads.head(head).PARAMETERS if p.name == "upsampling"}
+    for block in blocks(NETWORK, {**space, **numbers, **words, "depth_multiplier": (0.1, 0.73)}):  # type: ignore[dict-item]
         grid = count_block(block, sizes=ODD, classes=[2, 11])
         for index in range(0, len(block), 3):
             for at_size, (height, width) in enumerate(ODD):
@@ -220,8 +223,8 @@ def test_skips_that_the_stem_has_no_map_of_are_left_out() -> None:
     image = g.image(height=75, width=99)
     fine = g.add("fine", ops.Conv2d(channels=4, kernel=3, stride=8), image)
     deep = g.add("deep", ops.Conv2d(channels=6, kernel=3, stride=4), fine)
-    stem = Stem(image=image, features=deep, stride=32, taps={8: fine, 32: deep})
-    heads.head("fcn8s").add(g, stem, classes=2, classifier_kernel=3, classifier_depth=5)
+    stem = Stem(image=image, seen=image, features=deep, stride=32, taps={8: fine, 32: deep})
+    heads.head("fcn8s").add(g, stem, classes=2, classifier_kernel=3, classifier_depth=5, upsampling="transposed")
     graph = g.finish()
     assert skips(graph) == ["skip_stride_8"]
     upsampler = next(node for node in graph.nodes if node.name == "skip_stride_8/upsampler")

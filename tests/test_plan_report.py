@@ -247,7 +247,8 @@ def test_candidate_table_for_machines_holds_every_candidate_exactly(made: Plan) 
         assert all(row[key] == planned.record()[key] for key in shared)
         assert row["memory_mb"] == (planned.weight_bytes + planned.peak_bytes) / 1e6
     keys = {each.key for each in found.columns}
-    parameters = made.candidates[0].candidate.parameters.keys() - {"output_stride"}  # where all have the default
+    named = {"output_stride", "input_scale", "upsampling"}  # told only where not all have the default
+    parameters = made.candidates[0].candidate.parameters.keys() - named
     assert keys >= {*parameters, "macs", "ops", "params", "max_fps", "fits"}
 
 

@@ -209,7 +209,12 @@ BROKEN = [
         "network: mobilenet",
         "network: must be a known network, but got 'mobilenet'; did you mean 'mobilenet-fcn'?",
     ),
-    ("search_space: [1]", "search_space: must be a mapping of parameters to values, but got [1]"),
+    ("search_space: 1", "search_space: must be a mapping of parameters to values, or a list of such, but got 1"),
+    ("search_space: [1]", "search_space[0]: must be a mapping of parameters to values, but got 1"),
+    (
+        "search_space: []",
+        "search_space: must be a mapping of parameters to values, or a list of 1 to 100 such, but got 0",
+    ),
     (
         "search_space: {sharpness: [1]}",
         "search_space.sharpness: unknown parameter; known: depth_multiplier, ",

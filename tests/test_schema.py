@@ -164,6 +164,7 @@ SPACES = st.dictionaries(
     st.one_of(NUMBERS, WHOLE, ENDPOINTS, st.just("fcn"), st.lists(st.one_of(NUMBERS, ENDPOINTS), max_size=3), RANGES),
     max_size=2,
 )
+SEVERAL = st.one_of(SPACES, st.lists(st.one_of(SPACES, NUMBERS), max_size=2))
 NETWORKS = st.sampled_from(["mobilenet-fcn", "mobilenet", None, 3])
 GROUPS = st.fixed_dictionaries(
     {"name": LABELS},
@@ -173,7 +174,7 @@ GROUPS = st.fixed_dictionaries(
         "input": SIZES,
         "crop": st.sampled_from([None, {"height": 32, "width": 32}, {"height": 31, "width": 32}, {}]),
         "network": NETWORKS,
-        "search_space": SPACES,
+        "search_space": SEVERAL,
         "colour": WHOLE,
     },
 )
@@ -198,7 +199,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "platform": st.sampled_from(["jetson-tx2", "jetson-tx3", "", None, 3]),
     "dataset": st.sampled_from(["synthetic", "camvid:/x", "camvid:", "camvid:a\nb", "camvid: é", "x", "", None, 3]),
     "network": NETWORKS,
-    "search_space": st.one_of(SPACES, NUMBERS),
+    "search_space": st.one_of(SEVERAL, NUMBERS),
     "training": st.one_of(TRAININGS, NUMBERS),
     "camras": NUMBERS,
 }
@@ -220,6 +221,9 @@ def has_words(document: dict[str, Any]) -> bool:
     """Whether a schema can tell every rule that such a document may break."""
     groups = document["cameras"] if isinstance(document.get("cameras"), list) else []
     names = [repr(group["name"]) for group in groups]
+    spaces = [each.get("search_space") for each in [document, *groups]]
+    if any(isinstance(space, list) and len(space) > 1 for space in spaces):  # none may share a candidate with another
+        return False
     return len(names) == len(set(names)) and not BEYOND_WORDS.search(json.dumps(document))
 
 

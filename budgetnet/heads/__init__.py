@@ -5,7 +5,8 @@ A head file holds
 - `PARAMETERS`: a tuple of `Parameter`, with `part="head"`;
 - `add(g, stem, *, classes, **parameters) -> str`: adds its nodes to the builder `g` and returns the name of the last,
 whose
-  output has `classes` channels and the size of `stem.image`. Node names start with the head's own words.
+  output has `classes` channels and the size of `stem.image`. Node names start with the head's own words. What counts
+  in pixels (a map's stride, crops) counts in those of `stem.seen`, which may be a smaller copy of the image.
 
 Counting, building and searching follow from that file; the contract tests find it by themselves.
 """
@@ -24,12 +25,15 @@ from budgetnet.units import Number
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stem:
-    """What a head builds on. `features` is the deepest map, `stride` how many pixels one of its cells spans each way.
+    """What a head builds on. `image` has the size that scores are wanted in; `seen` is the image as the stem gets it:
+    the same, or a smaller copy. `features` is the deepest map, `stride` how many pixels of `seen` one of its cells
+    spans each way.
 
     `taps` holds the last map of every stride, stride -> node name, for heads that take details from earlier maps.
     """
 
     image: str
+    seen: str
     features: str
     stride: int
     taps: Mapping[int, str]

@@ -3,13 +3,15 @@ theirs, and the way back to full size.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from budgetnet.graph import GraphBuilder
 from budgetnet.heads import Stem
-from budgetnet.ops import Activation, Add, BiasAdd, Conv2d, ConvTranspose2d, Crop, Dropout
+from budgetnet.ops import Activation, Add, BiasAdd, Conv2d, ConvTranspose2d, Crop, Dropout, Resize
 from budgetnet.parameters import Parameter
 from budgetnet.units import Number
+
+Upsampling: TypeAlias = Literal["transposed", "bilinear"]
 
 PARAMETERS: Final = (
     Parameter(
@@ -33,6 +35,16 @@ PARAMETERS: Final = (
         part="head",
         help="channels between the head's pointwise layer and its classifier",
     ),
+    Parameter(
+        name="upsampling",
+        kind=str,
+        default="transposed",
+        space=("transposed",),
+        choices=("transposed", "bilinear"),
+        part="head",
+        named=True,
+        help="how scores get to a finer size: by transposed convolutions that are learnt, or bilinear at no operations",
+    ),
 )
 
 
@@ -52,13 +64,15 @@ def scores(g: GraphBuilder, stem: Stem, *, classes: Number, classifier_kernel: N
     return g.add("conv2_classification/BiasAdd", BiasAdd(), x)
 
 
-def with_skips(g: GraphBuilder, stem: Stem, x: str, *, classes: Number, strides: Sequence[int]) -> tuple[str, int]:
+def with_skips(
+    g: GraphBuilder, stem: Stem, x: str, *, classes: Number, strides: Sequence[int], upsampling: Upsampling
+) -> tuple[str, int]:
     """The scores `x` of the deepest map with those of finer maps added to them, and the stride of the sum.
 
     `strides` are those of the finer maps, from the deepest. Scores go up by a transposed convolution that starts as
     bilinear interpolation (from one stride to half of it kernel 4, stride 2), and what an odd side has too much is cut
-    off; a finer map's own scores start at zero (Long et al., CVPR 2015, sections 3.3 and 4.2). A stride that the stem
-    has no map of, or that is not finer than what is there, is left out.
+    off, or bilinear; a finer map's own scores start at zero (Long et al., CVPR 2015, sections 3.3 and 4.2). A stride
+    that the stem has no map of, or that is not finer than what is there, is left out.
     """
     stride = stem.stride
     for finer in strides:
@@ -67,17 +81,24 @@ def with_skips(g: GraphBuilder, stem: Stem, x: str, *, classes: Number, strides:
         own = f"skip_stride_{finer}"
         added = g.add(f"{own}/convolution", Conv2d(channels=classes, kernel=1, initial="zero"), stem.taps[finer])
         added = g.add(f"{own}/BiasAdd", BiasAdd(), added)
-        x = g.add(f"{own}/upsampler", _upsampling(classes, stride // finer), x)
-        x = g.add(f"{own}/crop", Crop(), x, added)
+        if upsampling == "bilinear":
+            x = g.add(f"{own}/resize", Resize(), x, added)
+        else:
+            x = g.add(f"{own}/upsampler", _upsampler(classes, stride // finer), x)
+            x = g.add(f"{own}/crop", Crop(), x, added)
         x, stride = g.add(f"{own}/sum", Add(), x, added), finer
     return x, stride
 
 
-def full_size(g: GraphBuilder, stem: Stem, x: str, *, classes: Number, stride: int) -> str:
+def full_size(g: GraphBuilder, stem: Stem, x: str, *, classes: Number, stride: int, upsampling: Upsampling) -> str:
     """Scores at this stride -> scores at the size of the image."""
-    x = g.add("upsampler", _upsampling(classes, stride), x)
-    return g.add("crop", Crop(), x, stem.image)
+    if upsampling == "transposed":
+        x = g.add("upsampler", _upsampler(classes, stride), x)
+        x = g.add("crop", Crop(), x, stem.seen)
+        if stem.seen == stem.image:
+            return x
+    return g.add("resize", Resize(), x, stem.image)
 
 
-def _upsampling(classes: Number, factor: int) -> ConvTranspose2d:
+def _upsampler(classes: Number, factor: int) -> ConvTranspose2d:
     return ConvTranspose2d(channels=classes, kernel=2 * factor, stride=factor, padding=factor // 2, initial="bilinear")

@@ -11,8 +11,16 @@ from budgetnet.units import Number
 PARAMETERS = _fcn.PARAMETERS
 
 
-def add(g: GraphBuilder, stem: Stem, *, classes: Number, classifier_kernel: Number, classifier_depth: Number) -> str:
+def add(
+    g: GraphBuilder,
+    stem: Stem,
+    *,
+    classes: Number,
+    classifier_kernel: Number,
+    classifier_depth: Number,
+    upsampling: _fcn.Upsampling = "transposed",
+) -> str:
     """Adds the head to `g`; its output has `classes` channels at the size of the image."""
     x = _fcn.scores(g, stem, classes=classes, classifier_kernel=classifier_kernel, classifier_depth=classifier_depth)
-    x, stride = _fcn.with_skips(g, stem, x, classes=classes, strides=(16, 8))
-    return _fcn.full_size(g, stem, x, classes=classes, stride=stride)
+    x, stride = _fcn.with_skips(g, stem, x, classes=classes, strides=(16, 8), upsampling=upsampling)
+    return _fcn.full_size(g, stem, x, classes=classes, stride=stride, upsampling=upsampling)

@@ -10,6 +10,9 @@ evaluation the finer map holds the coarser one's values, at every second place f
 side of even length at its end only, so those are the odd places (counted from 0) of a map whose side was even before
 the stride, the even places where it was odd.
 
+An `input_scale` below 1 has the network itself make its image smaller before the stem, by bilinear interpolation;
+scores are given at the size of the whole image all the same. Operations fall with its square.
+
 Weights go with either padding of the strided layers: on even sides, on which they were trained, both are the same. The
 network has TensorFlow's `SAME`, as slim's has; Keras' own MobileNet pads its strided depthwise layers `after`, which
 gives one row less of every odd side (and with that too few for a head that enlarges by whole strides). `stem` takes
@@ -23,7 +26,7 @@ from budgetnet import heads
 from budgetnet.graph import Graph, GraphBuilder, Node
 from budgetnet.heads import Stem
 from budgetnet.numeric import maximum, plain, truncate
-from budgetnet.ops import Activation, BatchNorm2d, Conv2d, PaddingRule
+from budgetnet.ops import Activation, BatchNorm2d, Conv2d, PaddingRule, Resize
 from budgetnet.parameters import Parameter, Value
 from budgetnet.units import Number
 
@@ -81,6 +84,16 @@ PARAMETERS = (
         help="pixels that a cell of the deepest map may span at most; 16 and 8 dilate the layers after",
     ),
     Parameter(
+        name="input_scale",
+        kind=float,
+        default=1.0,
+        space=(1.0,),
+        choices=(0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0),
+        part="stem",
+        named=True,
+        help="share of the image's sides that the stem sees: the network makes its image smaller, scores keep its size",
+    ),
+    Parameter(
         name="head",
         kind=str,
         default="fcn",
@@ -101,12 +114,13 @@ def graph(
     height: Number,
     width: Number,
     output_stride: int = 32,
+    input_scale: float = 1.0,
     **head_parameters: Value,
 ) -> Graph:
     """The network for images of height x width pixels; all numbers may be NumPy arrays over a grid of networks."""
     shared = plain(depth_multiplier, height, width)
     nodes, features = (_shared_stem if shared else _stem)(
-        depth_multiplier, final_endpoint, output_stride, height, width
+        depth_multiplier, final_endpoint, output_stride, height, width, input_scale
     )
     g = GraphBuilder(nodes)
     with g.part("head"):
@@ -124,7 +138,7 @@ def stem(
     padding: PaddingRule = "same",
 ) -> Graph:
     """The stem alone, a network whose output is its features. `padding` is that of strided depthwise layers."""
-    return Graph(nodes=_stem(depth_multiplier, final_endpoint, output_stride, height, width, padding)[0])
+    return Graph(nodes=_stem(depth_multiplier, final_endpoint, output_stride, height, width, 1.0, padding)[0])
 
 
 def _stem(
@@ -133,13 +147,17 @@ def _stem(
     output_stride: int,
     height: Number,
     width: Number,
+    input_scale: float = 1.0,
     padding: PaddingRule = "same",
 ) -> tuple[tuple[Node, ...], Stem]:
     """The image and the stem, and what a head needs to know of them."""
     g = GraphBuilder()
-    image = g.image(height=height, width=width)
+    image = seen = g.image(height=height, width=width)
     with g.part("stem"):
-        made = _units(g, image, depth_multiplier, final_endpoint, output_stride, padding)
+        if input_scale != 1:
+            seen = g.add("input_scaled", Resize(scale=input_scale), image)
+        features, stride, taps = _units(g, seen, depth_multiplier, final_endpoint, output_stride, padding)
+        made = Stem(image=image, seen=seen, features=features, stride=stride, taps=taps)
     return g.finish().nodes, made
 
 
@@ -149,13 +167,14 @@ _shared_stem = lru_cache(maxsize=256)(_stem)
 
 def _units(
     g: GraphBuilder,
-    image: str,
+    seen: str,
     depth_multiplier: Number,
     final_endpoint: str,
     output_stride: int,
     padding: PaddingRule,
-) -> Stem:
-    x, total_stride, dilation, taps = image, 1, 1, {}
+) -> tuple[str, int, dict[int, str]]:
+    """The last map, its stride, and the last map of every stride."""
+    x, total_stride, dilation, taps = seen, 1, 1, {}
     for endpoint, (kind, row_stride, full_channels) in zip(ENDPOINTS, ROWS, strict=True):
         channels = maximum(truncate(full_channels * depth_multiplier), MINIMUM_CHANNELS)
         stride = row_stride if total_stride * row_stride <= output_stride else 1
@@ -173,7 +192,7 @@ def _units(
         taps[total_stride] = x
         if endpoint == final_endpoint:
             break
-    return Stem(image=image, features=x, stride=total_stride, taps=taps)
+    return x, total_stride, taps
 
 
 def _unit(g: GraphBuilder, path: str, kind: str, convolution: Conv2d, x: str) -> str:

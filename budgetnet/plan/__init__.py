@@ -17,7 +17,7 @@ from budgetnet.grid import ONE_BY_ONE, Block, blocks
 from budgetnet.networks import Candidate
 from budgetnet.plan.demand import Demand, Limit, Planned
 from budgetnet.scenario import Scenario
-from budgetnet.space import LARGEST
+from budgetnet.space import LARGEST, told_space
 
 LISTED: Final = 10_000
 """Of more choices than this, those nearest to the limits are listed: a third of them over, the others fitting."""
@@ -106,7 +106,7 @@ class Plan:
         return {
             "scenario": scenario.name,
             "networks": {
-                choice.name: {"family": choice.family, "search_space": {k: list(v) for k, v in choice.space.items()}}
+                choice.name: {"family": choice.family, "search_space": told_space(choice.family, choice.search_space)}
                 for choice in scenario.networks
             },
             "classes": scenario.class_count,

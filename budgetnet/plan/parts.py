@@ -18,6 +18,7 @@ from budgetnet.plan.columns import COST_COLUMNS, SHARE, gops
 from budgetnet.plan.inputs import required_gops
 from budgetnet.report import Column, Row, Table
 from budgetnet.scenario import Scenario
+from budgetnet.space import alternatives
 
 CLASS_COUNTS: Final = (2, 7, 11, 19)
 """For which heads are counted besides the scenario's own: road or not, the published scenarios, CamVid, Cityscapes."""
@@ -135,16 +136,23 @@ def _rate(place: _Place, scenario: Scenario) -> Fraction:
 def _stems(place: _Place, scenario: Scenario) -> Iterator[_Stem]:
     names = _part(place.choice, "stem")
     share = _rate(place, scenario) / scenario.available
-    seen = set()
+    several = len(alternatives(place.choice.search_space)) > 1
+    blocks_seen, stems_seen = set(), set()
     for block in blocks(place.choice.family, place.choice.search_space):
-        words = tuple((name, value) for name, value in block.words.items() if name in names)
-        if words in seen:  # blocks that differ in their head only
-            continue
-        seen.add(words)
         axes = {name: values if name in names else values[:1] for name, values in block.axes.items()}
+        own = tuple((name, value) for name, value in {**block.words, **axes}.items() if name in names)
+        if own in blocks_seen:  # blocks that differ in their head only
+            continue
+        blocks_seen.add(own)
         stems = Block(network=block.network, words=block.words, axes=axes)
         costs = part_costs(stems, "stem", sizes=[place.size], classes=[scenario.class_count])
         for index, cost in enumerate(costs):
+            if several:  # spaces that are searched together may share some of their stems
+                parameters = stems.candidate(index).parameters
+                told = tuple(parameters[name] for name in names if name in parameters)
+                if told in stems_seen:
+                    continue
+                stems_seen.add(told)
             yield _Stem(place=place, block=stems, index=index, cost=cost, share=float(cost.ops * share))
 
 
@@ -181,8 +189,9 @@ def head_table(plan: Plan) -> Table | None:
 
 def _heads(place: _Place) -> int:
     """How many heads there are at a place, each with the stem's other choices."""
-    choice = place.choice
-    return sum(map(len, blocks(choice.family, choice.search_space))) // len(choice.space[_across(choice)])
+    choice, name = place.choice, _across(place.choice)
+    found = blocks(choice.family, choice.search_space)
+    return sum(len(block) // len(block.axes.get(name, (None,))) for block in found)
 
 
 def _head_rows(place: _Place, classes: Sequence[int]) -> Iterator[tuple[tuple[Any, ...], Row]]:

@@ -11,6 +11,7 @@ from budgetnet.parameters import Value
 from budgetnet.plan import Plan, measure
 from budgetnet.plan.demand import Planned
 from budgetnet.scenario import Scenario
+from budgetnet.space import alternatives, complete_space
 
 Field: TypeAlias = Value | Mapping[str, float] | tuple[Value, ...] | None
 """A field's value: one, a camera group's figures, values to search, or nothing."""
@@ -118,8 +119,11 @@ def _fields(scenario: Scenario) -> Iterator[tuple[str, Field]]:
     for choice in scenario.networks:
         owner = f" of {choice.name}" if several else ""
         yield f"network{owner}", choice.family
-        for name, values in choice.space.items():
-            yield f"search_space.{name}{owner}", tuple(values)
+        spaces = alternatives(choice.search_space)
+        for number, one in enumerate(spaces):
+            place = f"[{number}]" if len(spaces) > 1 else ""
+            for name, values in complete_space(choice.family, one).items():
+                yield f"search_space{place}.{name}{owner}", tuple(values)
 
 
 def _asked_of(group: Group) -> dict[str, float]:
