@@ -108,6 +108,15 @@ class Training(BaseModel):
         description="Share of each side of an image that is trained on, somewhere in it, drawn anew in each epoch; "
         "scored are whole images.",
     )
+    early_epochs: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="Epochs at the beginning that train, and are validated, on smaller images: see early_scale.",
+    )
+    early_scale: float = Field(
+        default=0.5, ge=0.1, le=1, description="Share of each side that images have in the early epochs."
+    )
     paste: float = Field(
         default=0.0,
         ge=0,
@@ -184,6 +193,17 @@ class Training(BaseModel):
         if rule is not None:
             raise FaultsError([Fault(("class_weights",), rule, say(self.class_weights))])
         return self
+
+    @model_validator(mode="after")
+    def _ends_on_whole_images(self) -> Self:
+        if self.early_epochs >= self.epochs:
+            rule = f"must be below the {self.epochs} of all epochs, the last of which see whole images"
+            raise FaultsError([Fault(("early_epochs",), rule, say(self.early_epochs))])
+        return self
+
+    def early(self, height: int, width: int) -> tuple[int, int]:
+        """Sides of images in the early epochs, in pixels."""
+        return max(round(height * self.early_scale), 1), max(round(width * self.early_scale), 1)
 
     def cropped(self, height: int, width: int) -> tuple[int, int]:
         """What is trained on of images of a size, in pixels: sides are multiples of 16 where they are cut."""

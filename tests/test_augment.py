@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from budgetnet.classes import IGNORE
-from budgetnet.training.augment import Augmentation, _rarer
+from budgetnet.training.augment import Augmentation, _rarer, shrunk
 from budgetnet.training.samples import Samples
 from budgetnet.training_settings import Training
 
@@ -212,6 +212,19 @@ def test_settings_come_from_the_scenario_and_the_fill_is_the_mean_pixel():
     found = Augmentation.of(asked, (0.0, 0.5, 1.0), 64, 96)
     same = {"flip": True, "smallest_scale": 0.5, "largest_scale": 1.5, "paste": 0.4, "photometric": 0.1}
     assert found == Augmentation(**same, fill=(0, 128, 255))
+
+
+@pytest.mark.parametrize("size", [(64, 96), (40, 200)])
+def test_early_images_are_the_whole_ones_made_smaller(size):
+    asked = Training(early_epochs=1, early_scale=0.5)
+    images, labels = coded(3, *size)
+    images = images.contiguous(memory_format=torch.channels_last)
+    made = Augmentation.of(asked, (0.5, 0.5, 0.5), *size, early=True)(images, labels, 0)
+    wanted = shrunk(images, labels, *asked.early(*size))
+    assert made[0].shape[2:] == wanted[0].shape[2:] == (size[0] // 2, size[1] // 2)
+    assert torch.equal(made[0], wanted[0])
+    assert torch.equal(made[1], wanted[1])
+    assert not Augmentation.of(asked, (0.5, 0.5, 0.5), *size).changes
 
 
 def test_batches_are_the_same_whenever_they_are_drawn():

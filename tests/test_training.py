@@ -11,15 +11,18 @@ from safetensors.torch import load_file
 from budgetnet.build import build
 from budgetnet.classes import IGNORE
 from budgetnet.data import keeping
+from budgetnet.errors import BudgetnetError
 from budgetnet.networks import Candidate
 from budgetnet.results import Result, Run, Step, TrainingError, UnfinishedError
 from budgetnet.scenario import InputSize, Scenario
 from budgetnet.training import candidate as training_candidate
+from budgetnet.training import loop
 from budgetnet.training.augment import Augmentation
 from budgetnet.training.candidate import evaluator, guess
 from budgetnet.training.loop import CHECKPOINT
 from budgetnet.training.losses.cross_entropy import loss as cross_entropy
 from budgetnet.training.samples import Samples, Scaling, tensors
+from budgetnet.training.team import Team
 from budgetnet.training_settings import Training
 
 CPU = torch.device("cpu")
@@ -80,6 +83,36 @@ def test_a_training_stopped_after_any_epoch_ends_as_an_uninterrupted_one(dataset
         assert (folder / CHECKPOINT).exists()
         assert same(evaluate(SMALL, Run(number=0, folder=folder)), whole)
         assert not (folder / CHECKPOINT).exists()
+
+
+def test_early_epochs_are_trained_and_validated_on_smaller_images(dataset, tmp_path, monkeypatch):
+    trained, validated = [], []
+    step, score = Team.step, loop.evaluate
+
+    def stepping(team, images, labels):
+        trained.append((tuple(images.shape[2:]), tuple(labels.shape[1:])))
+        return step(team, images, labels)
+
+    def scoring(model, material, batch_size):
+        validated.append(tuple(material.val.images.shape[2:]))
+        return score(model, material, batch_size)
+
+    monkeypatch.setattr(Team, "step", stepping)
+    monkeypatch.setattr(loop, "evaluate", scoring)
+    found = evaluator(scenario(early_epochs=2, early_scale=0.5, keep="best"), dataset, {})(
+        SMALL, Run(number=0, folder=tmp_path)
+    )
+    height, width = dataset.train.images.shape[1:3]
+    small, whole = (height // 2, width // 2), (height, width)
+    steps = len(trained) // 3
+    assert trained == [(small, small)] * (2 * steps) + [(whole, whole)] * steps
+    assert validated[:3] == [small, small, whole]
+    assert found.scores.mean_iou == found.history[-1]["mean_iou"]  # of small images none is the best
+
+
+def test_some_epochs_see_whole_images():
+    with pytest.raises(BudgetnetError, match=r"training\.early_epochs: must be below the 3 of all epochs"):
+        scenario().changed(training={"early_epochs": 3})
 
 
 def test_a_training_killed_within_an_epoch_loses_that_epoch_only(dataset, tmp_path):

@@ -40,16 +40,21 @@ class Augmentation:
     fill: tuple[int, int, int] = (0, 0, 0)
 
     @classmethod
-    def of(cls, settings: Training, mean: tuple[float, float, float], height: int, width: int) -> "Augmentation":
-        """As a scenario says, for images of a size; `mean` is the mean pixel, 0 to 1."""
+    def of(
+        cls, settings: Training, mean: tuple[float, float, float], height: int, width: int, *, early: bool = False
+    ) -> "Augmentation":
+        """As a scenario says, for images of a size, in its `early` epochs or after; `mean` is the mean pixel."""
         red, green, blue = (round(255 * part) for part in mean)
+        size, scale = settings.cropped(height, width), 1.0
+        if early:
+            size, scale = settings.early(*size), settings.early_scale
         return cls(
             flip=settings.flip,
-            smallest_scale=settings.smallest_scale,
-            largest_scale=settings.largest_scale,
+            smallest_scale=settings.smallest_scale * scale,
+            largest_scale=settings.largest_scale * scale,
             paste=settings.paste,
             photometric=settings.photometric,
-            crop=None if settings.crop == 1 else settings.cropped(height, width),
+            crop=None if size == (height, width) else size,
             fill=(red, green, blue),
         )
 
@@ -156,6 +161,13 @@ def _placed(size: int, frame: int, scale: float, at: float) -> _Span:
     made = min(max(round(size * scale), 1), frame)
     start = int(at * (frame - made + 1))
     return _Span(of=slice(0, size), to=slice(start, start + made), fills=made == frame)
+
+
+def shrunk(images: Tensor, labels: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Uint8 images (n, 3, h, w), channels last, and labels (n, h, w) at a smaller size."""
+    made = [_resized(image, height, width) for image in images]
+    smaller = torch.stack(made).contiguous(memory_format=torch.channels_last)
+    return smaller, torch.stack([_nearest(label, height, width) for label in labels])
 
 
 def _resized(image: Tensor, height: int, width: int) -> Tensor:

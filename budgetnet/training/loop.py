@@ -37,11 +37,12 @@ SEEDS = 2**63
 @final
 @dataclass(slots=True, kw_only=True)
 class _Training:
-    """What the functions below share."""
+    """What the functions below share. `early` is what early epochs are validated on."""
 
     state: State
     team: Team
     material: Material
+    early: Material
     settings: Training
     run: Run
     identity: str
@@ -54,8 +55,17 @@ class _Training:
 
     @property
     def validations(self) -> list[tuple[int, float]]:
-        """Epoch and mean IoU of each validation so far."""
-        return [(row["epoch"], row["mean_iou"]) for row in self.state.history if row["mean_iou"] is not None]
+        """Epoch and mean IoU of each validation on whole images so far: those of early epochs are of another kind."""
+        return [
+            (row["epoch"], row["mean_iou"])
+            for row in self.state.history
+            if row["mean_iou"] is not None and row["epoch"] > self.settings.early_epochs
+        ]
+
+    def validated(self) -> Scores:
+        """Scores of the weights as they are, on the images of the epoch under way."""
+        material = self.early if self.state.epoch <= self.settings.early_epochs else self.material
+        return evaluate(self.state.scored, material, self.settings.batch_size)
 
     def save(self) -> None:
         """Keeps the state on disk. Raises TrainingError where it is not worth it, and leaves what is there."""
@@ -98,7 +108,14 @@ def fit(
     quality: Scores | None = None
     with Team(model, objective, settings.parts) as team:
         training = _Training(
-            state=state, team=team, material=material, settings=settings, run=run, identity=identity, device=device
+            state=state,
+            team=team,
+            material=material,
+            early=material.early(settings) if state.epoch <= settings.early_epochs else material,
+            settings=settings,
+            run=run,
+            identity=identity,
+            device=device,
         )
         while state.epoch <= settings.epochs and not _waits_in_vain(training):
             if len(state.history) and ranks.agree(run.expired()):
@@ -149,9 +166,9 @@ def _epoch(training: _Training) -> Scores | None:
             ranks.follow(state.average.tensors)  # that of each process has seen its own parts' statistics
     quality = None
     if epoch % settings.validate_every == 0 or epoch == settings.epochs:
-        quality = evaluate(state.scored, training.material, settings.batch_size)
+        quality = training.validated()
         best = max((earlier for _, earlier in training.validations), default=-1.0)
-        if settings.keep == "best" and quality.mean_iou > best:
+        if settings.keep == "best" and epoch > settings.early_epochs and quality.mean_iou > best:
             state.best = checkpoint.weights_of(state.scored)
     row = {
         "epoch": epoch,
@@ -195,7 +212,8 @@ def _steps(training: _Training, epoch: int, seed: int, started: float) -> float:
 def _drawn(training: _Training, seed: int) -> Generator[Batch, None, None]:
     """The batches of an epoch that are still to do, made ahead."""
     settings, material = training.settings, training.material
-    augmentation = Augmentation.of(settings, material.scaling.mean, *material.train.images.shape[2:])
+    early = training.state.epoch <= settings.early_epochs
+    augmentation = Augmentation.of(settings, material.scaling.mean, *material.train.images.shape[2:], early=early)
     return material.train.shuffled(
         settings.batch_size,
         seed,

@@ -6,7 +6,9 @@ from typing import final
 
 from budgetnet.classes import ClassList
 from budgetnet.data.reading import Dataset
+from budgetnet.training.augment import shrunk
 from budgetnet.training.samples import Samples, Scaling, tensors
+from budgetnet.training_settings import Training
 
 
 @final
@@ -36,6 +38,12 @@ class Material:
             fingerprint=dataset.fingerprint,
             digests={"train": dataset.train.digest, "val": dataset.val.digest},
         )
+
+    def early(self, settings: Training) -> "Material":
+        """The same with the validation images of early epochs. Training images are made smaller in batches."""
+        size = settings.early(*self.val.images.shape[2:])
+        images, labels = shrunk(self.val.images, self.val.labels, *size)
+        return replace(self, val=Samples(images=images, labels=labels))
 
     def scaled(self, scaling: Scaling) -> "Material":
         """The same with another scaling: pre-trained weights bring their own."""
