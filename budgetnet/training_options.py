@@ -12,7 +12,7 @@ RecipeOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|FILE",
-        help="lab, strong, or a recipe file: takes the place of the scenario's whole training.",
+        help="lab, short, strong, or a recipe file: takes the place of the scenario's whole training.",
         show_default="as in the scenario",
         rich_help_panel=HOW,
     ),

@@ -44,7 +44,7 @@ class Training(BaseModel):
 
     recipe: Line = Field(
         default="lab",
-        description="Where values come from that are not given here: lab, strong, or the path of a recipe file.",
+        description="Where values come from that are not given here: lab, short, strong, or the path of a recipe file.",
     )
     epochs: int = Field(default=10, ge=1, le=10_000, description="Passes over the training images.")
     batch_size: int = Field(default=16, ge=1, le=4096, description="Images per step of training.")

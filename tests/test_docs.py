@@ -120,14 +120,17 @@ def test_settings_of_the_docs_are_understood(spec):
 
 
 def test_the_readmes_scenarios_load(tmp_path: Path) -> None:
-    shortest, rest, groups, *_ = YAML
+    shortest, rest, spaces, groups, *_ = YAML
     read = {}
-    for name, text in (("short", shortest), ("long", shortest + rest), ("groups", groups)):
+    several = shortest + spaces
+    for name, text in (("short", shortest), ("long", shortest + rest), ("several", several), ("groups", groups)):
         (tmp_path / f"{name}.yaml").write_text(text)
         read[name] = load(str(tmp_path / f"{name}.yaml"))
     assert read["short"].name == read["long"].name == "urban"
     assert [group.name for group in read["groups"].groups] == ["front", "surround", "driver"]
     assert plan(read["groups"]).fit
+    assert len(read["several"].search_space) == 3
+    assert plan(read["several"]).fit
 
 
 def test_the_readmes_errors_are_what_is_printed(tmp_path, monkeypatch):
