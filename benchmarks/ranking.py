@@ -37,6 +37,7 @@ def ways(asked: argparse.Namespace) -> dict[str, Training]:
         "lab from random numbers": Training.model_validate(lab),
         "lab from the stem": Training.model_validate({**lab, "stem": asked.stem}),
         "strong": Training.model_validate({**strong, "epochs": asked.short, "validate_every": asked.short}),
+        "short": Training.model_validate({**strong, "recipe": "short", "epochs": asked.short}),
     }
 
 
