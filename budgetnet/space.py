@@ -66,7 +66,8 @@ def _number(network: str, given: Space) -> int:
 def in_both(network: str, first: Space, second: Space) -> Candidate | None:
     """A candidate that two spaces both hold; None where there is none. Both must have been checked."""
     chosen, one, other = family(network), complete_space(network, first), complete_space(network, second)
-    common = {name: [value for value in one[name] if value in other[name]] for name in one if name in other}
+    theirs_too = {name: set(values) for name, values in other.items()}
+    common = {name: [value for value in one[name] if value in theirs_too[name]] for name in one if name in other}
     own = [parameter.name for parameter in chosen.declaration.PARAMETERS]
     for head in common.get("head", [None]):
         theirs = () if head is None else chosen.head_parameters(str(head))
