@@ -174,12 +174,18 @@ def _several_spaces(network: str | None, given: Sequence[Any]) -> tuple[tuple[Sp
             continue
         checked, wrong = _space(network, one)
         faults += [Fault((index, *fault.location), fault.rule, fault.value) for fault in wrong]
-        if network is not None and not faults:
-            twice = next((both for other in spaces if (both := in_both(network, other, checked))), None)
-            if twice:
-                faults.append(Fault((index,), "must hold no candidate of a space before it", twice.label))
         spaces.append(checked)
+    if network is not None and not faults and number(network, spaces) <= LARGEST:
+        faults += _overlaps(network, spaces)
     return tuple(spaces), faults
+
+
+def _overlaps(network: str, spaces: Sequence[Space]) -> Iterator[Fault]:
+    """Spaces that hold a candidate of one before them."""
+    for index, space in enumerate(spaces):
+        twice = next((both for other in spaces[:index] if (both := in_both(network, other, space))), None)
+        if twice:
+            yield Fault((index,), "must hold no candidate of a space before it", twice.label)
 
 
 def _space(network: str | None, space: dict[Any, Any]) -> tuple[dict[str, tuple[Value, ...]], list[Fault]]:
