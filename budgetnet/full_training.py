@@ -5,6 +5,7 @@ TensorBoard's files after every epoch, and what every finished run holds at the 
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from rich.console import Console
 from budgetnet import files, formats, plan, records, scenario_data, training_log, training_report, units
 from budgetnet.data.keeping import SHARE, free_memory
 from budgetnet.data.reading import Dataset
-from budgetnet.errors import BudgetnetError, printable
+from budgetnet.errors import BudgetnetError, printable, shorten
 from budgetnet.formats.table import show
 from budgetnet.locks import alone
 from budgetnet.networks import Candidate
@@ -76,6 +77,8 @@ def run_training(request: Request, screen: Console) -> Result:
         if ranks.leads():
             screen.print(_plan_of(request, dataset), highlight=False, markup=False, soft_wrap=True)
         asked = _asked(request, scenario_data.described(dataset))
+        if request.restart:
+            _require_elsewhere(request)
         ranks.first(lambda: _open(request.folder, asked, restart=request.restart))
         result = _train(request, dataset, screen)
         if ranks.leads():
@@ -134,7 +137,7 @@ def _train(request: Request, dataset: Dataset, screen: Console) -> Result:
     watched = Console(stderr=True) if ranks.leads() else Console(quiet=True)
     with ExitStack() as stack:
         watcher = stack.enter_context(Watcher(watched, scenario.training, len(dataset.train)))
-        watcher.remember(training_log.qualities(folder))
+        watcher.remember(training_log.qualities(folder, scenario.training))
         single = ranks.world() == 1
         stop = Stop(told=lambda: watcher.stops(again=single), alone=single)
         stack.enter_context(stop.listening())
@@ -201,6 +204,15 @@ def _asked(request: Request, data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _require_elsewhere(request: Request) -> None:
+    """Raises BudgetnetError where a training would throw away what it is to start from."""
+    training, folder = request.scenario.training, request.folder.resolve()
+    for name, given in (("stem", training.stem), ("teacher", training.teacher)):
+        if given is not None and Path(given).resolve().is_relative_to(folder):
+            rule = f"{name}: must lie outside the folder that --restart throws away"
+            raise BudgetnetError(f"{rule}, but got {shorten(given)}")
+
+
 def _open(folder: Path, asked: Mapping[str, Any], *, restart: bool) -> None:
     """Makes the folder that of this training. Raises BudgetnetError where something has come of another one there."""
     from budgetnet.training.candidate import PREVIEW
@@ -215,6 +227,8 @@ def _open(folder: Path, asked: Mapping[str, Any], *, restart: bool) -> None:
         training_log.remove(folder)
         for name in (CHECKPOINT, RECORD, WEIGHTS, PREVIEW, *training_report.FILES, ASKED):
             files.remove(folder / name)
+        for report in folder.glob("evaluation-*/evaluation.md"):  # of the network that is thrown away
+            shutil.rmtree(report.parent)
     elif path.exists() and begun:
         differing = records.differing(completed(records.read(path)), json.loads(json.dumps(asked)))
         if differing:

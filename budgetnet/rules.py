@@ -165,7 +165,8 @@ _A_SPACE: Final = "a mapping of parameters to values"
 
 def _several_spaces(network: str | None, given: Sequence[Any]) -> tuple[tuple[Space, ...], list[Fault]]:
     if not 1 <= len(given) <= MOST_SPACES:
-        return (), [Fault((), f"must be {_A_SPACE}, or a list of 1 to {MOST_SPACES} such", f"{len(given)}")]
+        got = f"{len(given)}" if given else "an empty list"
+        return (), [Fault((), f"must be {_A_SPACE}, or a list of 1 to {MOST_SPACES} such", got)]
     spaces: list[Space] = []
     faults: list[Fault] = []
     for index, one in enumerate(given):
@@ -264,6 +265,9 @@ def _range_rule(parameter: Parameter, name: str, given: dict[Any, Any]) -> str |
 
 def _value_faults(parameter: Parameter, values: Any) -> Iterator[Fault]:
     """What is wrong with the values to search for one parameter."""
+    if isinstance(values, dict):
+        yield Fault((parameter.name,), "must be a value or a list of them, as it has no range", say(values))
+        return
     if not isinstance(values, list | tuple):
         rule = parameter.check(values)
         if rule:

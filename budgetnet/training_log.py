@@ -10,6 +10,7 @@ from typing import Any, Final, Self, final
 from budgetnet import files
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.results import history_csv
+from budgetnet.training_settings import Training
 
 HISTORY: Final = "history.csv"
 BOARD: Final = "tensorboard"
@@ -36,11 +37,12 @@ def remove_events(folder: Path) -> None:
         files.remove(path)
 
 
-def qualities(folder: Path) -> list[float]:
-    """Mean IoU of each validation that an earlier try wrote down here; none where that cannot be read."""
+def qualities(folder: Path, training: Training) -> list[float]:
+    """Mean IoU of each validation on whole images that an earlier try wrote down; none where none can be read."""
     try:
         with (folder / HISTORY).open(encoding="utf-8", newline="") as file:
-            return [float(row["mean_iou"]) for row in csv.DictReader(file) if row["mean_iou"]]
+            rows = [(int(row["epoch"]), float(row["mean_iou"])) for row in csv.DictReader(file) if row["mean_iou"]]
+            return [quality for epoch, quality in rows if epoch > training.early_epochs]
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []
 

@@ -45,7 +45,7 @@ SettingOption: TypeAlias = Annotated[
         "--set",
         metavar="NAME=VALUE",
         help="Any field of a training: loss='cross_entropy + 0.5 * lovasz', parts=2, crop=0.8; "
-        "nothing behind = takes it back. May be given again; docs/training.md lists them.",
+        "--set stem= and --set teacher= take these back. May be given again; docs/training.md lists them.",
         rich_help_panel=HOW,
     ),
 ]

@@ -9,6 +9,7 @@ from budgetnet.plan.demand import Planned
 from budgetnet.report import Block, Column, Picture, Report, Table, Text, facts
 from budgetnet.results import Result
 from budgetnet.scenario import Scenario
+from budgetnet.training_settings import Training
 
 CURVES: Final = "curves.png"
 FILES: Final = ("report.md", "report.json", CURVES)
@@ -49,21 +50,24 @@ def report(
         blocks=blocks,
         tables=[classes],
         record=_record(scenario, planned, result, (height, width), about),
-    ), {CURVES: _curves(result)}
+    ), {CURVES: _curves(scenario.training, result)}
 
 
 def _reached(scenario: Scenario, result: Result, height: int, width: int) -> str:
-    scores, rows = result.scores, [row for row in result.history if row["mean_iou"] is not None]
-    best = max(rows, key=lambda row: row["mean_iou"])
-    kept = {"best": "the weights of the best epoch", "last": "the last weights"}[scenario.training.keep]
-    averaged = ", a moving average" if scenario.training.averaging else ""
+    scores, training = result.scores, scenario.training
+    best = max(training.validated(result.history), key=lambda row: row["mean_iou"])
+    kept = {"best": "the weights of the best epoch", "last": "the last weights"}[training.keep]
+    averaged = ", a moving average" if training.averaging else ""
     told = (
         f"Validation mean IoU {scores.mean_iou:.4f} and pixel accuracy {scores.pixel_accuracy:.4f} at {height} x "
         f"{width}, without void, from one confusion matrix of the whole split; with {kept}{averaged}. The best "
         f"validation was {best['mean_iou']:.4f} after epoch {best['epoch']} of {result.epochs}"
     )
-    early = result.epochs < scenario.training.epochs
-    return told + (f" (stopped early, of {scenario.training.epochs})." if early else ".")
+    told += f" (stopped early, of {training.epochs})." if result.epochs < training.epochs else "."
+    if training.early_epochs:
+        several = units.counted(training.early_epochs, "epoch", "epochs")
+        told += f" The first {several} saw images of {training.early_scale:g} of each side; their figures do not count."
+    return told
 
 
 def _cost(scenario: Scenario, planned: Planned, an: str = "An") -> str:
@@ -156,8 +160,8 @@ def _record(
     }
 
 
-def _curves(result: Result) -> bytes:
-    """Loss and validation mean IoU over the epochs, the best one marked, as PNG."""
+def _curves(training: Training, result: Result) -> bytes:
+    """Loss and validation mean IoU over the epochs, the best one marked, and where smaller images end, as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -169,7 +173,7 @@ def _curves(result: Result) -> bytes:
     epochs, scored = result.history, [row for row in result.history if row["mean_iou"] is not None]
     losses.plot([row["epoch"] for row in epochs], [row["loss"] for row in epochs], color="tab:blue", marker=marker)
     losses.set(xlabel="epoch", ylabel="training loss")
-    best = max(scored, key=lambda row: row["mean_iou"])
+    best = max(training.validated(result.history), key=lambda row: row["mean_iou"])
     points = [row["epoch"] for row in scored], [row["mean_iou"] for row in scored]
     qualities.plot(*points, color="tab:green", marker=marker)
     qualities.axhline(best["mean_iou"], color="tab:green", linewidth=0.8, linestyle=":")
@@ -177,6 +181,9 @@ def _curves(result: Result) -> bytes:
     qualities.set_title(f"best {best['mean_iou']:.4f}, epoch {best['epoch']}", fontsize="medium")
     for axes in (losses, qualities):
         axes.grid(alpha=0.3)
+        if training.early_epochs:
+            axes.axvline(training.early_epochs + 0.5, color="tab:gray", linewidth=0.8, linestyle="--")
+            axes.annotate("whole images", (training.early_epochs + 0.6, 0.02), xycoords=("data", "axes fraction"))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=120, metadata={"Software": None})

@@ -4,7 +4,7 @@ A recipe (`training_recipes/*.yaml`) names values for any of the fields; what is
 are those of the published recipe, `lab`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -200,6 +200,12 @@ class Training(BaseModel):
             rule = f"must be below the {self.epochs} of all epochs, the last of which see whole images"
             raise FaultsError([Fault(("early_epochs",), rule, say(self.early_epochs))])
         return self
+
+    def validated(self, history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """The rows of a training's history with a validation on whole images: those of early epochs are of another
+        kind.
+        """
+        return [row for row in history if row["mean_iou"] is not None and row["epoch"] > self.early_epochs]
 
     def early(self, height: int, width: int) -> tuple[int, int]:
         """Sides of images in the early epochs, in pixels."""

@@ -76,7 +76,9 @@ class Watcher:
         """Tells what the last epoch came to; the history has a row for each."""
         row = history[-1]
         self._pace.epoch(row["seconds"])
-        self.remember([each["mean_iou"] for each in history if each["mean_iou"] is not None])
+        self.remember([each["mean_iou"] for each in self._training.validated(history)])
+        if row["epoch"] <= self._training.early_epochs and row["mean_iou"] is not None:
+            self._scored = f"mean IoU {row['mean_iou']:.3f} (small img), "
         scored = self._scored if row["mean_iou"] is not None else ""
         of = self._training.epochs
         ending = f", {_left(self._pace.epochs_left(of - row['epoch']))} left" if row["epoch"] < of else ""

@@ -131,7 +131,7 @@ def test_a_scenario_with_another_output_stride_is_refused(value: object, rule: s
 
 
 def test_an_output_stride_has_no_range() -> None:
-    with pytest.raises(BudgetnetError, match="must be a whole number"):
+    with pytest.raises(BudgetnetError, match="must be a value or a list of them, as it has no range"):
         scenario.load("parking").changed(search_space={"output_stride": {"from": 8, "to": 16, "step": 8}})
 
 

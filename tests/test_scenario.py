@@ -213,7 +213,7 @@ BROKEN = [
     ("search_space: [1]", "search_space[0]: must be a mapping of parameters to values, but got 1"),
     (
         "search_space: []",
-        "search_space: must be a mapping of parameters to values, or a list of 1 to 100 such, but got 0",
+        "search_space: must be a mapping of parameters to values, or a list of 1 to 100 such, but got an empty list",
     ),
     (
         "search_space: {sharpness: [1]}",

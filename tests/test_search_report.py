@@ -13,6 +13,7 @@ from budgetnet import formats
 from budgetnet.plan import plan
 from budgetnet.results import Scores, TrainingError
 from budgetnet.search import report as reporting
+from budgetnet.training_settings import Training
 
 GUESS = Scores(mean_iou=0.05, pixel_accuracy=0.3, mean_dice=0.1, iou={"a": 0.05, "b": None}, dice={"a": 0.1, "b": None})
 
@@ -89,6 +90,26 @@ def test_the_verdict_says_what_was_reached_and_how_far_to_trust_it(tmp_path):
     assert "None reaches the wanted mean IoU of 0.99 in this short training." in report.blocks[0].text
 
 
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        ({"epochs": 4}, "mean IoU moved by 0.100 on average"),
+        ({"epochs": 4, "early_epochs": 2}, "mean IoU moved by 0.100 on average"),
+        ({"epochs": 4, "early_epochs": 3}, "the order is a hint at most"),
+    ],
+)
+def test_only_validations_on_whole_images_are_held_against_each_other(tmp_path, training, said):
+    reached = (0.5, None, 0.2, 0.3)
+
+    def evaluate(candidate, run):
+        rows = [{"epoch": at, "loss": 1.0, "mean_iou": iou, "seconds": 1.0} for at, iou in enumerate(reached, start=1)]
+        base = result(candidate)
+        return type(base)(**{**base.record(), "scores": base.scores, "history": tuple(rows)})
+
+    report, _ = made(go(tmp_path, evaluate, trials=2, made=plan(scenario(training=Training(**training)))))
+    assert said in report.blocks[0].text
+
+
 @pytest.mark.parametrize(("reserve", "heading"), [(0, "% of budget"), (0.1, "% of available")])
 def test_shares_are_named_after_what_they_are_shares_of(tmp_path, reserve, heading):
     report, _ = made(go(tmp_path, formula, trials=2, made=plan(scenario(reserve=reserve))))
@@ -146,4 +167,4 @@ def test_the_verdict_names_classes_that_are_not_found(tmp_path):
 
     report, _ = made(go(tmp_path, evaluate, trials=2))
     assert "It does not find people (IoU below 0.05)." in report.blocks[0].text
-    assert "Each was trained once, for one epoch: the order is a hint at most." in report.blocks[0].text
+    assert "Each was trained and validated once: the order is a hint at most." in report.blocks[0].text

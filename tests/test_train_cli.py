@@ -201,6 +201,29 @@ def test_another_stem_or_teacher_behind_the_same_name_is_another_training(tiny: 
     assert Path("run/weights.safetensors").read_bytes() != before
 
 
+@pytest.mark.parametrize(("option", "name"), [("--teacher", "teacher"), ("--stem", "stem")])
+def test_what_a_training_starts_from_is_not_thrown_away(tiny: Shell, option: str, name: str) -> None:
+    trained(Path("run"), "synthetic:train=10,val=4")
+    write_hdf5(Path("run/stem.h5"), random_stem(0.25))
+    before = {path: path.read_bytes() for path in Path("run").iterdir() if path.is_file()}
+    given = "run" if option == "--teacher" else "run/stem.h5"
+    done = tiny(*WORDS, option, given, "-o", "run", "--restart")
+    rule = f"{name}: must lie outside the folder that --restart throws away, but got '{given}'"
+    assert error_of(done) == f"Error: {rule}"
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_what_was_said_of_the_network_before_goes_with_it(tiny: Shell) -> None:
+    assert tiny(*WORDS, "-o", "run").code == 0
+    assert tiny("evaluate", "run").code == 0
+    Path("run/evaluation-mine").mkdir()
+    Path("run/evaluation-mine/notes.txt").write_text("mine")
+    assert Path("run/evaluation-val/evaluation.md").exists()
+    assert tiny(*WORDS, "--epochs", "1", "-o", "run", "--restart").code == 0
+    assert not Path("run/evaluation-val").exists()
+    assert Path("run/evaluation-mine/notes.txt").read_text() == "mine"
+
+
 def test_a_state_that_cannot_be_gone_on_from_is_not_thrown_away(tiny: Shell) -> None:
     broken = (*WORDS, "-o", "run", "--set", "learning_rate=10", "--set", "optimizer=sgd")
     assert tiny(*broken).code == 1

@@ -10,6 +10,7 @@ from tensorboardX.proto.event_pb2 import Event
 
 from budgetnet import training_log
 from budgetnet.training_log import Log
+from budgetnet.training_settings import Training
 
 
 def rows(count: int) -> list[dict[str, float | None]]:
@@ -71,7 +72,8 @@ def test_every_epoch_is_on_disk_once_it_is_told(tmp_path):
             with (tmp_path / "history.csv").open(newline="") as file:
                 read = list(csv.DictReader(file))
             assert [float(row["loss"]) for row in read] == [row["loss"] for row in history[:done]]
-    assert training_log.qualities(tmp_path) == [0.02, 0.04]
+    assert training_log.qualities(tmp_path, Training()) == [0.02, 0.04]
+    assert training_log.qualities(tmp_path, Training(early_epochs=2)) == [0.04]
 
 
 @pytest.mark.parametrize("kept", [2, 3, 5])
@@ -104,6 +106,6 @@ def test_what_an_earlier_training_wrote_is_removed_and_nothing_else(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "epoch,mean_iou\n1,x\n"])
 def test_a_history_that_cannot_be_read_tells_nothing(tmp_path, text):
-    assert training_log.qualities(tmp_path) == []
+    assert training_log.qualities(tmp_path, Training()) == []
     (tmp_path / "history.csv").write_text(text)
-    assert training_log.qualities(tmp_path) == []
+    assert training_log.qualities(tmp_path, Training()) == []

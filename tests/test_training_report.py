@@ -85,3 +85,9 @@ def test_a_class_that_never_occurs_has_no_figure():
     ]
     told = {row["name"]: row["value"] for row in made.blocks[-1].rows}
     assert told.items() >= {"stem: origin": "a.h5", "crop": "1.0", "flip": "no", "weights_sha256": "a" * 64}.items()
+
+
+def test_epochs_on_smaller_images_are_not_the_best():
+    told = said(scenario(epochs=4, early_epochs=2, early_scale=0.5), result([0.6, 0.7, 0.4, 0.5]))
+    assert "The best validation was 0.5000 after epoch 4 of 4." in told
+    assert "The first 2 epochs saw images of 0.5 of each side; their figures do not count." in told

@@ -64,6 +64,18 @@ def test_elsewhere_than_on_a_terminal_there_is_a_line_per_epoch(clock):
     ]
 
 
+def test_epochs_on_smaller_images_are_told_apart_and_none_is_the_best(clock):
+    shown = screen()
+    with Watcher(shown, Training(epochs=3, early_epochs=2), 80) as watcher:
+        history = []
+        for epoch, quality in enumerate((0.5, 0.75, 0.25), start=1):
+            run(watcher, clock, epoch, of=3)
+            history.append(row(epoch, quality))
+            watcher.epoch(history)
+    said = ["mean IoU 0.500 (small img)", "mean IoU 0.750 (small img)", "mean IoU 0.250 (best 0.250)"]
+    assert [line.split(", ")[1] for line in lines(shown)] == said
+
+
 def test_epochs_without_validation_say_nothing_of_it(clock):
     shown = screen()
     with Watcher(shown, Training(epochs=2, validate_every=2), 80) as watcher:

@@ -126,7 +126,7 @@ def verdict(summary: Summary) -> str:
         said += f" It does not find {', '.join(missed)} (IoU below {MISSED})."
     swing = _swing(summary)
     if swing is None:
-        said += " Each was trained once, for one epoch: the order is a hint at most."
+        said += " Each was trained and validated once: the order is a hint at most."
     else:
         said += (
             f" Each was trained once, and between its last two epochs mean IoU moved by {swing:.3f} on average: "
@@ -145,8 +145,11 @@ def verdict(summary: Summary) -> str:
 
 
 def _swing(summary: Summary) -> float | None:
-    """How far mean IoU moved between the last two epochs, on average over the trials; None where there was but one."""
-    ends = [summary.result(trial).history[-2:] for trial in summary.trained]
+    """How far mean IoU moved between the last two validations on whole images, on average over the trials; None where
+    there was but one.
+    """
+    training = summary.plan.scenario.training
+    ends = [training.validated(summary.result(trial).history)[-2:] for trial in summary.trained]
     moves = [abs(last["mean_iou"] - before["mean_iou"]) for before, last in (end for end in ends if len(end) == 2)]
     return sum(moves) / len(moves) if moves else None
 

@@ -55,12 +55,8 @@ class _Training:
 
     @property
     def validations(self) -> list[tuple[int, float]]:
-        """Epoch and mean IoU of each validation on whole images so far: those of early epochs are of another kind."""
-        return [
-            (row["epoch"], row["mean_iou"])
-            for row in self.state.history
-            if row["mean_iou"] is not None and row["epoch"] > self.settings.early_epochs
-        ]
+        """Epoch and mean IoU of each validation on whole images so far."""
+        return [(row["epoch"], row["mean_iou"]) for row in self.settings.validated(self.state.history)]
 
     def validated(self) -> Scores:
         """Scores of the weights as they are, on the images of the epoch under way."""
