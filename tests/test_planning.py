@@ -168,7 +168,7 @@ def test_range_of_names_is_none(tmp_path: Path) -> None:
     path.write_text(LARGE + "  final_endpoint: {from: 1, to: 99999, step: 1}\n")
     with pytest.raises(BudgetnetError) as caught:
         scenario.load(str(path))
-    told = "must be a text, but got {'from': 1, 'to': 99999, 'step': 1}"
+    told = "must be a value or a list of them, as it has no range, but got {'from': 1, 'to': 99999, 'step': 1}"
     assert str(caught.value) == f"{path}:11: search_space.final_endpoint: {told}"
 
 
