@@ -1,0 +1,1 @@
+"""Searches replayed from recorded trainings: see `benchmarks/record.py` and `benchmarks/search.py`."""
