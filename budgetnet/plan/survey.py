@@ -50,7 +50,7 @@ def survey(demand: Demand, spaces: Sequence[Sequence[Block]], *, listed: int) ->
     Lists `listed` choices at most: two thirds for those that fit, the rest for those that do not; of either more where
     there are fewer of the other. Raises BudgetnetError where the figures are too large for a grid.
     """
-    look = _Look(demand, [_Row(demand, network, space) for network, space in enumerate(spaces)])
+    look = Look(demand, [Row(demand, network, space) for network, space in enumerate(spaces)])
     fits = look.fits
     total, fit = fits.size, int(fits.sum())
     fitting = min(fit, max(listed - listed // 3, listed - (total - fit)))
@@ -104,7 +104,7 @@ def _along_blocks(flags: Flags, shapes: Sequence[Sequence[tuple[int, ...]]]) -> 
 
 
 @final
-class _Row:
+class Row:
     """All candidates of one network, block after block, counted for the image size of each of its groups.
 
     `required` are operations per second times the demand's denominator: whole numbers where 64 bits hold them, else
@@ -118,12 +118,12 @@ class _Row:
             if group.network == network
         ]
         sizes = list(dict.fromkeys(size for _, size in self.rates))
-        self._grids = [count_block(block, sizes=sizes, classes=[demand.classes]) for block in space]
-        self._stems = [grid.count.part("stem") for grid in self._grids]
-        self._heads = [grid.count.beside("stem") for grid in self._grids]
-        self._memories = [memory(grid.graph) for grid in self._grids]
+        self.grids = [count_block(block, sizes=sizes, classes=[demand.classes]) for block in space]
+        self._stems = [grid.count.part("stem") for grid in self.grids]
+        self._heads = [grid.count.beside("stem") for grid in self.grids]
+        self._memories = [memory(grid.graph) for grid in self.grids]
         self._starts = np.array([0, *accumulate(len(block) for block in space)])
-        self._ops = {size: self._flat([grid.count.total.ops for grid in self._grids], size) for size in sizes}
+        self._ops = {size: self._flat([grid.count.total.ops for grid in self.grids], size) for size in sizes}
         most = sum(rate * int(self._ops[size].max()) for rate, size in self.rates)
         kind = np.int64 if most <= LARGEST_COUNT else np.float64
         self.required: NDArray[Any] = sum(kind(rate) * self._ops[size] for rate, size in self.rates)  # type: ignore[assignment]
@@ -138,7 +138,7 @@ class _Row:
         """A figure of every candidate at one image size."""
         rows = [
             grid.full(figure)[..., grid.sizes.index(size), 0].reshape(-1)
-            for grid, figure in zip(self._grids, figures, strict=True)
+            for grid, figure in zip(self.grids, figures, strict=True)
         ]
         return np.concatenate(rows)
 
@@ -152,7 +152,7 @@ class _Row:
         """The candidate at a place."""
         if place not in self._candidates:
             number = int(np.searchsorted(self._starts, place, side="right")) - 1
-            self._candidates[place] = self._grids[number].block.candidate(place - int(self._starts[number]))
+            self._candidates[place] = self.grids[number].block.candidate(place - int(self._starts[number]))
         return self._candidates[place]
 
     def figures(self, places: Places, size: Size) -> list[Figures]:
@@ -161,7 +161,7 @@ class _Row:
         numbers = np.searchsorted(self._starts, places, side="right") - 1
         for number in np.unique(numbers):
             mine = np.unique(places[numbers == number])
-            grid = self._grids[number]
+            grid = self.grids[number]
             inside = np.unravel_index(mine - self._starts[number], grid.block.shape)
             at = (*inside, grid.sizes.index(size), 0)
             columns = zip(
@@ -183,10 +183,10 @@ def _records(kind: type[Any], arrays: Any, grid: Grid, at: tuple[Any, ...]) -> I
 
 
 @final
-class _Look:
+class Look:
     """Every choice, in arrays with an axis for each network."""
 
-    def __init__(self, demand: Demand, rows: Sequence[_Row]) -> None:
+    def __init__(self, demand: Demand, rows: Sequence[Row]) -> None:
         self._demand, self._rows = demand, rows
         whole = sum(row.most for row in rows) <= LARGEST_COUNT
         parts = [row.required if whole else row.required.astype(np.float64) for row in rows]
