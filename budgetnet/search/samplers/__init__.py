@@ -28,7 +28,8 @@ class View:
     `open` (len of feasible) flags what was not begun yet; at least one is. `seen` (n) are indices into the feasible
     set, `mean_iou` (n) what is expected of each at the end of a whole training, from the rung that it has reached,
     `rungs` (n) how many rungs that are (1 or more; `last_rung` is a whole training). `pending` are indices under way
-    without an observation, `failed` those whose training failed. `number` is how many trials were begun before.
+    without an observation, `failed` those whose training failed. `number` is how many trials were begun before,
+    `seed` that of the whole search.
     """
 
     feasible: Feasible
@@ -40,6 +41,7 @@ class View:
     pending: NDArray[np.int64]
     failed: NDArray[np.int64]
     number: int
+    seed: int
 
     @property
     def images_per_second(self) -> NDArray[np.float64]:
