@@ -59,6 +59,17 @@ def candidates(scenario: Scenario) -> list[Candidate]:
     return [block.candidate(index) for block in found for index in range(len(block))]
 
 
+def networks(scenario: Scenario) -> dict[str, int]:
+    """Label -> which network it is. Those that are one network (`fcn16s`, `fcn` on a map of stride 16) share it."""
+    size, seen, found = scenario.image, list[Any](), dict[str, int]()
+    for each in candidates(scenario):
+        graph = each.graph(classes=scenario.class_count, height=size.height, width=size.width)
+        if graph not in seen:
+            seen.append(graph)
+        found[each.label] = seen.index(graph)
+    return found
+
+
 _WORK: dict[str, Any] = {}
 
 
@@ -140,10 +151,11 @@ def done_before(path: Path) -> list[dict[str, Any]]:
 def trained(asked: argparse.Namespace, scenario: Scenario) -> Iterator[dict[str, Any]]:
     """All trainings, those of an earlier call first."""
     kept = asked.output.with_suffix(".part")
-    before = done_before(kept)
+    before, alike = done_before(kept), networks(scenario)
     yield from before
-    known = {(one["candidate"], one["seed"]) for one in before}
-    jobs = [(each, seed) for seed in SEEDS for each in candidates(scenario) if (each.label, seed) not in known]
+    known = {(alike[one["candidate"]], one["seed"]) for one in before if one["candidate"] in alike}
+    first = {alike[each.label]: each for each in reversed(candidates(scenario))}
+    jobs = [(each, seed) for seed in SEEDS for network, each in first.items() if (network, seed) not in known]
     random.Random(0).shuffle(jobs)  # noqa: S311  # whatever is done when it is stopped is a fair sample
     jobs.sort(key=lambda job: job[1])
     given = {name: getattr(asked, name) for name in ("dataset", "classes", "stem", "train_share", "val_share")}
@@ -164,13 +176,15 @@ def trained(asked: argparse.Namespace, scenario: Scenario) -> Iterator[dict[str,
 
 def table(asked: argparse.Namespace, scenario: Scenario, runs: list[dict[str, Any]]) -> dict[str, Any]:
     """The whole record: candidates with what they cost, and what each seed brought after each epoch."""
-    by_label: dict[str, dict[int, dict[str, Any]]] = {}
+    alike = networks(scenario)
+    of_network: dict[int, dict[int, dict[str, Any]]] = {}
     for run in runs:
-        by_label.setdefault(run["candidate"], {})[run["seed"]] = run
+        if run["candidate"] in alike:
+            of_network.setdefault(alike[run["candidate"]], {})[run["seed"]] = run
     rows = []
     for candidate in candidates(scenario):
         planned = measure(scenario, candidate)
-        of = by_label[candidate.label]
+        of = of_network[alike[candidate.label]]
         rows.append(
             {
                 "candidate": candidate.label,

@@ -6,18 +6,9 @@ from typing import Annotated
 
 import typer
 
-from budgetnet import data_cli, scenario_cli, terminal, train_cli
+from budgetnet import data_cli, scenario_cli, search_cli, terminal, train_cli
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.terminal import Format
-from budgetnet.training_options import (
-    EpochsOption,
-    RecipeOption,
-    SeedOption,
-    SettingOption,
-    StemOption,
-    TeacherOption,
-    changes,
-)
 
 app = typer.Typer(
     name="budgetnet",
@@ -30,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(scenario_cli.app, name="scenario")
 app.add_typer(data_cli.app, name="data")
+app.command()(search_cli.search)
 app.command()(train_cli.train)
 screen = terminal.wide_console()
 
@@ -178,63 +170,6 @@ def plan(
     if check and done.obstacle:
         typer.echo(f"Check failed: {printable(done.obstacle)}", err=True)
         raise typer.Exit(1)
-
-
-@app.command()
-def search(
-    scenario: ScenarioArgument = "urban",
-    trials: Annotated[int, typer.Option(help="How many candidates to train, at most.", min=1, max=100_000)] = 20,
-    dataset: Annotated[
-        str | None,
-        typer.Option(metavar="NAME[:ARGUMENT]", help="synthetic, camvid:PATH, ...", show_default="synthetic"),
-    ] = None,
-    output: OutputOption = None,
-    timeout: Annotated[
-        float | None, typer.Option(help="Stop after so many seconds.", min=0, show_default="none")
-    ] = None,
-    memory_limit: MemoryOption = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Throw the folder's earlier search away.")] = False,
-    recipe: RecipeOption = None,
-    epochs: EpochsOption = None,
-    stem: StemOption = None,
-    teacher: TeacherOption = None,
-    setting: SettingOption = None,
-    seed: SeedOption = None,
-) -> None:
-    """Train candidates that fit the budget and rank them on IoU against throughput.
-
-    Candidates over budget are never built, none is trained twice. Everything is kept in `reports/<scenario>`; after
-    Ctrl-C or a kill the same command goes on. From a pre-trained stem a short training tells far more: --stem.
-    Example: budgetnet search parking --dataset camvid:PATH --trials 12
-    """
-    from budgetnet.scenario import load
-
-    training = changes(setting, recipe=recipe, epochs=epochs, stem=stem, teacher=teacher, seed=seed)
-    loaded = load(scenario)
-    asked = loaded.changed(training=training, dataset=dataset or loaded.dataset or "synthetic")
-    from budgetnet.plan import plan as make_plan
-
-    planned = make_plan(asked)
-    if not planned.fitting:
-        typer.echo(planned.verdict)
-        raise typer.Exit(1)
-    folder = output or Path("reports") / asked.name
-    from budgetnet.search.run import INTERRUPTED
-    from budgetnet.searching import run_search
-
-    outcome = run_search(
-        planned,
-        trials=trials,
-        folder=folder,
-        timeout=timeout,
-        restart=restart,
-        screen=screen,
-        memory_limit=memory_limit,
-    )
-    if outcome.stopped == INTERRUPTED:
-        raise typer.Exit(130)
-    nothing = bool(outcome.trials) and all(trial.reason is not None for trial in outcome.trials)
-    raise typer.Exit(1 if nothing else 0)
 
 
 @app.command()

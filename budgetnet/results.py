@@ -36,7 +36,8 @@ class Run:
 
     `expired()` is asked after every epoch, `interrupted()` after every step; once true the training stops with
     `UnfinishedError`, to be resumed later. `epoch(history)` is told the history after each
-    whole epoch. What the folder holds of another training is thrown away; without `replaces` this one is refused.
+    whole epoch, `resumed(history)` before anything else where a training goes on that has whole epochs already. What
+    the folder holds of another training is thrown away; without `replaces` this one is refused.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Run:
     expired: Callable[[], bool] = lambda: False
     interrupted: Callable[[], bool] = lambda: False
     epoch: Callable[[Sequence[Mapping[str, Any]]], None] = lambda history: None
+    resumed: Callable[[Sequence[Mapping[str, Any]]], None] = lambda history: None
 
 
 class UnfinishedError(Exception):

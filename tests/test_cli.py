@@ -21,6 +21,7 @@ from shell import IMPOSSIBLE, PARKING, PLANNED, Done, Shell, program, words_of
 
 from budgetnet import cli, scenario
 from budgetnet.frames.video import Writer
+from budgetnet.search import samplers
 
 PUBLISHED = ["mobilenet-fcn", "depth_multiplier=0.5", "classifier_kernel=7", "classifier_depth=1024"]
 COMMANDS = {command.callback.__name__: command.callback for command in cli.app.registered_commands if command.callback}
@@ -238,12 +239,11 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the command hands to the search, which is not run."""
     asked: list[dict[str, Any]] = []
 
-    def run_search(plan: Any, **given: Any) -> Any:
-        asked.append({"scenario": plan.scenario, **given})
-        return SimpleNamespace(stopped="interrupted" if given["trials"] == 13 else None, trials=())
+    def run_search(plan: Any, request: dict[str, Any], screen: Any) -> Any:
+        asked.append({"scenario": plan.scenario, **request})
+        return SimpleNamespace(interrupted=request["trials"] == 13, all_failed=request["trials"] == 14)
 
-    monkeypatch.setitem(sys.modules, "budgetnet.searching", SimpleNamespace(run_search=run_search))
-    monkeypatch.setitem(sys.modules, "budgetnet.search.run", SimpleNamespace(INTERRUPTED="interrupted"))
+    monkeypatch.setitem(sys.modules, "budgetnet.searching", SimpleNamespace(run_search=run_search, Request=dict))
     return asked
 
 
@@ -258,7 +258,11 @@ def test_search_takes_the_urban_scenario_and_synthetic_data_when_none_are_named(
 
 
 def test_search_hands_every_option_on(shell: Shell, searches: list[dict[str, Any]]) -> None:
-    words = "search parking --dataset camvid:some/folder --trials 12 --epochs 3 --seed 5 --timeout 60 --restart -o here"
+    words = (
+        "search parking --dataset camvid:some/folder --trials 12 --epochs 3 --seed 5 --timeout 60 --restart -o here "
+        "--sampler gp --rungs 1,2 --workers 2 --max-epochs 90 --repeats 3 --audit 4 --warm-start earlier "
+        "--storage postgresql://me@there/all --study mine --memory-limit 3"
+    )
     assert shell(*words.split()).code == 0
     (asked,) = searches
     made = asked["scenario"]
@@ -271,6 +275,9 @@ def test_search_hands_every_option_on(shell: Shell, searches: list[dict[str, Any
     assert made.training.batch_size == scenario.load("parking").training.batch_size
     assert asked["folder"] == Path("here")
     assert (asked["trials"], asked["timeout"], asked["restart"]) == (12, 60, True)
+    assert (asked["sampler"], asked["rungs"], asked["workers"], asked["epochs"]) == ("gp", "1,2", 2, 90)
+    assert (asked["repeats"], asked["audit"], asked["earlier"]) == (3, 4, Path("earlier"))
+    assert (asked["storage"], asked["study"], asked["memory_limit"]) == ("postgresql://me@there/all", "mine", 3)
 
 
 def test_search_takes_the_scenarios_own_data_set(shell: Shell, searches: list[dict[str, Any]]) -> None:
@@ -281,6 +288,25 @@ def test_search_takes_the_scenarios_own_data_set(shell: Shell, searches: list[di
 
 def test_interrupted_search_ends_with_130(shell: Shell, searches: list[dict[str, Any]]) -> None:
     assert shell("search", "--trials", "13").code == 130
+
+
+def test_search_of_which_every_training_failed_ends_with_1(shell: Shell, searches: list[dict[str, Any]]) -> None:
+    assert shell("search", "--trials", "14").code == 1
+
+
+def test_help_of_search_names_every_sampler(shell: Shell) -> None:
+    said = " ".join(shell("search", "--help").out.replace("│", " ").split())
+    assert f"What proposes candidates: {', '.join(sorted(samplers.names(), key=ORDER.index))}." in said
+
+
+ORDER = ["tpe", "gp", "nsga2", "nsga3", "random", "quasi-random", "exhaustive"]
+
+
+def test_a_studys_name_is_for_a_shared_database(shell: Shell, searches: list[dict[str, Any]]) -> None:
+    assert shell.refused("search", "--study", "mine") == "Error: --study: must come with --storage, but got it alone"
+    said = "Error: --status and --stop: must be given one at a time, but got both"
+    assert shell.refused("search", "--status", "--stop") == said
+    assert searches == []
 
 
 def test_search_of_an_impossible_scenario_ends_at_once(

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from budgetnet.search.report import TIME_COLUMNS
+
 pytestmark = pytest.mark.slow
 
 SCENARIO = """\
@@ -42,19 +44,22 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def rows(folder: Path, name: str = "trials.csv") -> list[dict[str, str]]:
     """A table without the columns that tell how long something took."""
     with (folder / "reports" / "tiny" / name).open(newline="") as file:
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+        return [{key: value for key, value in row.items() if key not in TIME_COLUMNS} for row in csv.DictReader(file)]
 
 
 def test_a_search_writes_its_reports_and_ends(tmp_path):
     done = run(tmp_path)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "reports" / "tiny"
-    for name in ("search.md", "search.json", "trials.csv", "pareto.csv", "pareto.png", "study.db"):
+    for name in ("search.md", "search.json", "trials.csv", "pareto.csv", "pareto.png", "pareto.html", "study.db"):
         assert (folder / name).stat().st_size > 0
     record = json.loads((folder / "search.json").read_text())
     assert len(record["trials"]) == 4
+    assert {trial["status"] for trial in record["trials"]} == {"done", "paused"}
     for trial in record["trials"]:
         result = trial["result"]
+        if result is None:
+            continue
         assert result["macs"] == result["fvcore_macs"]
         assert result["ops"] * 120 <= 6e9
         assert 0 < result["scores"]["mean_iou"] < 1

@@ -85,14 +85,6 @@ def test_candidate_that_is_named_twice_is_answered_once(tmp_path: Path) -> None:
     assert [each["parameters"]["depth_multiplier"] for each in done.shown.record["named"]] == [0.5, 1]
 
 
-def test_search_refuses_more_candidates_than_are_listed(tmp_path: Path) -> None:
-    large = tmp_path / "large.yaml"
-    large.write_text(LARGE)
-    rule = "search: search_space must hold 10,000 candidates or fewer, but got 160,000; plan tells which of them matter"
-    with pytest.raises(BudgetnetError, match=rule):
-        require_one_network(plan(scenario.load(str(large))))
-
-
 def test_search_refuses_several_networks() -> None:
     groups = [{"name": "front", "network": "mobilenet-fcn"}, {"name": "side"}]
     rule = "search: must be of a scenario whose camera groups share one network, but got shared, front"

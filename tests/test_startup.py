@@ -79,6 +79,7 @@ def test_help_does_not_even_load_the_networks(tmp_path: Path) -> None:
         "budgetnet.cli",
         "budgetnet.data_cli",
         "budgetnet.scenario_cli",
+        "budgetnet.search_cli",
         "budgetnet.terminal",
         "budgetnet.train_cli",
         "budgetnet.training_options",

@@ -110,6 +110,14 @@ class Feasible:
             start += len(block)
         return None
 
+    def one_of_each(self, parameter: str) -> list[Candidate]:
+        """A candidate for each value of a parameter that some candidate has."""
+        columns = [column for column, axis in enumerate(self.axes) if axis.name == parameter]
+        if not columns:
+            return [self.candidate(0)]
+        _, first = np.unique(self.places[:, columns[0]], return_index=True)
+        return [self.candidate(index) for index in sorted(first.tolist())]
+
     def record(self) -> dict[str, Any]:
         """How many there are and what became of the others, as plain data for JSON."""
         return {

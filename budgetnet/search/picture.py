@@ -1,63 +1,154 @@
-"""The Pareto picture: what each trained candidate reached, against what the budget lets it do per second."""
+"""The Pareto picture: what each candidate reached, against what the budget lets it do per second. And how pictures of a
+search look.
+"""
 
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, Any, Final, Literal, final
+
+if TYPE_CHECKING:  # loaded where something is drawn: it takes as long as a whole plan
+    from matplotlib.figure import Figure
+
+INK: Final = "#222222"
+MUTED: Final = "#555555"
+REQUIRED: Final = "#555555"
+WANTED: Final = "#b3261e"
+
+PALETTE: Final = (
+    "#1f77b4",
+    "#e6862a",
+    "#2a9d5c",
+    "#c44569",
+    "#7b5ea7",
+    "#8c6d46",
+    "#3aa6b9",
+    "#9aa02c",
+    "#5f6b7a",
+    "#d16ba5",
+)
+"""Colours of groups, by turns."""
+
+ROOM: Final = (0.045, 0.035)
+"""What the name of a dot takes of the picture's width and height."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dot:
-    """One trained candidate: its throughput and quality, what it is called, the group it is coloured by."""
+    """One candidate: its throughput and quality, what it is called, the group it is coloured by.
+
+    `done` is a whole training, else its mean IoU is that of the epoch at which it was stopped. `spread` is the least
+    and the most that its seeds reached.
+    """
 
     images_per_second: float
     mean_iou: float
     label: str
     group: str
     on_front: bool
+    done: bool = True
+    spread: tuple[float, float] | None = None
+
+
+def new_figure(*, width: float, height: float) -> "Figure":
+    """An empty picture of so many inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=120, layout="constrained")
+
+
+def png(figure: "Figure", *, grid: Literal["both", "x", "y"] = "both") -> bytes:
+    """The picture as a file; the same bytes for the same picture."""
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color("#999999")
+        axes.tick_params(colors=MUTED, labelsize=8.5)
+        axes.grid(axis=grid, alpha=0.25, linewidth=0.7)
+        axes.set_axisbelow(True)
+    out = io.BytesIO()
+    figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()
+
+
+def group_order(names: Sequence[str]) -> list[str]:
+    """Groups as a legend lists them: numbers in their order, then words."""
+    return sorted(set(names), key=_order)
+
+
+def _order(name: str) -> tuple[int, float, str]:
+    try:
+        return 0, float(name), name
+    except ValueError:
+        return 1, 0.0, name
 
 
 def pareto_png(
     dots: Sequence[Dot], *, title: str, required: float, groups: str, guess: float, minimum: float | None
 ) -> bytes:
     """A PNG of IoU over images per second; `required` images per second, guessing and the wanted IoU as lines."""
-    from matplotlib.figure import Figure  # loaded here: it takes as long as a whole plan
-
-    figure = Figure(figsize=(9, 5.5), dpi=120, layout="constrained")
+    figure = new_figure(width=10.5, height=5.8)
     axes = figure.add_subplot()
-    names = sorted({dot.group for dot in dots}, key=lambda name: (len(name), name))
-    for index, name in enumerate(names):
-        mine = [dot for dot in dots if dot.group == name]
-        colour = f"C{index}"
-        axes.scatter(
-            [dot.images_per_second for dot in mine],
-            [dot.mean_iou for dot in mine],
-            s=36,
-            color=colour,
-            label=f"{groups} {name}",
-        )
-    best = sorted((dot for dot in dots if dot.on_front), key=lambda dot: dot.images_per_second)
-    rates, ious = [dot.images_per_second for dot in best], [dot.mean_iou for dot in best]
-    axes.step(rates, ious, where="pre", color="black", linewidth=1, label="Pareto front", zorder=0)
-    axes.scatter(rates, ious, s=130, facecolors="none", edgecolors="black")
-    for place, dot in enumerate(best):
-        # neighbours of the front lie close together: their names go above and below in turn
-        offset = (6, 9) if place % 2 == 0 else (6, -15)
-        where = (dot.images_per_second, dot.mean_iou)
-        axes.annotate(dot.label, where, xytext=offset, textcoords="offset points", fontsize=8)
-    axes.axvline(required, color="grey", linestyle="--", linewidth=1, label=f"required: {required:g} images per second")
+    _scatter(axes, dots, groups)
+    axes.axvline(required, color=REQUIRED, linestyle="--", linewidth=1.2, label=f"required: {required:g} images/s")
     if minimum is not None:
-        axes.axhline(minimum, color="red", linestyle="--", linewidth=1, label=f"wanted: {minimum:g}")
-    axes.set(xlabel="images per second that the budget allows", ylabel="mean IoU (void left out)", title=title)
-    axes.margins(x=0.12, y=0.15)
+        axes.axhline(minimum, color=WANTED, linestyle="--", linewidth=1.2, label=f"wanted: {minimum:g}")
+    axes.set_title(title, color=INK, fontsize=12)
+    axes.set_xlabel("images per second that the budget allows", color=MUTED)
+    axes.set_ylabel("mean IoU (void left out)", color=MUTED)
+    axes.margins(x=0.06, y=0.12)
     low, high = axes.get_ylim()
     if low <= guess <= high:
-        axes.axhline(guess, color="grey", linestyle=":", linewidth=1, label=f"guessing: {guess:.3f}")
+        axes.axhline(guess, color=REQUIRED, linestyle=":", linewidth=1.2, label=f"guessing: {guess:.3f}")
     else:  # far below, it would leave no room for what is compared
         axes.plot([], [], " ", label=f"(guessing, off the picture: {guess:.3f})")
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, loc="best")
-    out = io.BytesIO()
-    figure.savefig(out, format="png", metadata={"Software": None})
-    return out.getvalue()
+    _front(axes, sorted((dot for dot in dots if dot.on_front), key=lambda dot: dot.images_per_second))
+    axes.legend(fontsize=8.5, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, frameon=False)
+    return png(figure)
+
+
+def _scatter(axes: Any, dots: Sequence[Dot], groups: str) -> None:
+    small = len(dots) > 150
+    for index, name in enumerate(group_order([dot.group for dot in dots])):
+        colour = PALETTE[index % len(PALETTE)]
+        mine = [dot for dot in dots if dot.group == name]
+        done = [dot for dot in mine if dot.done]
+        stopped = [dot for dot in mine if not dot.done]
+        axes.scatter(*_places(done), s=22 if small else 38, color=colour, label=f"{groups} {name}", zorder=3)
+        axes.scatter(*_places(stopped), s=12 if small else 20, color=colour, alpha=0.35, marker="D", linewidths=0)
+    if any(not dot.done for dot in dots):
+        axes.scatter([], [], s=20, color=MUTED, alpha=0.45, marker="D", label="stopped at a rung: IoU so far")
+    spread = [(dot, dot.spread) for dot in dots if dot.spread is not None]
+    for dot, (least, most) in spread:
+        axes.plot([dot.images_per_second] * 2, [least, most], color=INK, linewidth=1.1, zorder=2)
+    if spread:
+        axes.plot([], [], color=INK, linewidth=1.1, label="least to most over seeds")
+
+
+def _places(dots: Sequence[Dot]) -> tuple[list[float], list[float]]:
+    return [dot.images_per_second for dot in dots], [dot.mean_iou for dot in dots]
+
+
+def _front(axes: Any, best: Sequence[Dot]) -> None:
+    """The front's steps and rings, and its dots' names: above and to the right, where nothing of it can lie."""
+    rates, ious = _places(best)
+    axes.step(rates, ious, where="pre", color=INK, linewidth=1.2, label="Pareto front", zorder=2)
+    axes.scatter(rates, ious, s=105, facecolors="none", edgecolors=INK, linewidths=1.1, zorder=4)
+    for dot in _apart(axes, best):
+        where = (dot.images_per_second, dot.mean_iou)
+        axes.annotate(dot.label, where, xytext=(5, 6), textcoords="offset points", fontsize=8, color=INK, zorder=5)
+
+
+def _apart(axes: Any, best: Sequence[Dot]) -> list[Dot]:
+    """The dots whose names have room, from the best mean IoU on."""
+    width, height = (high - low for low, high in (axes.get_xlim(), axes.get_ylim()))
+    named: list[Dot] = []
+    for dot in best:
+        near = (
+            abs(dot.images_per_second - other.images_per_second) < ROOM[0] * width
+            and abs(dot.mean_iou - other.mean_iou) < ROOM[1] * height
+            for other in named
+        )
+        if not any(near):
+            named.append(dot)
+    return named

@@ -11,8 +11,8 @@ on as it would have gone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, final
+from dataclasses import dataclass, field
+from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +40,15 @@ Numbers = NDArray[np.int64]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begin:
-    """Begin a new candidate and train it until epoch `target`; `origin` says why this one."""
+    """Begin a new candidate and train it until epoch `target`; `origin` says why this one. `changes` are fields of the
+    training that differ from the search's.
+    """
 
     candidate: Candidate
     images_per_second: float
     origin: str
     target: int
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @final

@@ -1,176 +1,241 @@
-"""The search itself: propose, train, write down, until the trials are done. Training is a function that is passed in.
+"""A search from its beginning to its end: what fits is enumerated, candidates race, the front is checked.
 
-Everything is on disk before it is told; after a kill at any point the same call goes on where it was.
+Training is a function that is passed in. Everything is in the study before it is told; after a kill at any point the
+same call goes on where it was.
 """
 
+import platform
+import re
 import shutil
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, final
+from typing import Any, Final, final
 
-from budgetnet.graph import Graph
+from budgetnet import files
 from budgetnet.locks import alone
 from budgetnet.networks import Candidate
-from budgetnet.plan import Plan, measure
-from budgetnet.results import Evaluate, Run, Step, TrainingError, UnfinishedError
-from budgetnet.search.proposals import Choices, Finished, propose
-from budgetnet.search.study import Study, Trial
+from budgetnet.plan import Plan
+from budgetnet.plan.feasible import Feasible
+from budgetnet.search import samplers
+from budgetnet.search.checks import Checks, wanted
+from budgetnet.search.coordinator import INTERRUPTED, STOPPED, TIME_UP, Clocks, Coordinator, Watcher
+from budgetnet.search.crew import Crew
+from budgetnet.search.halving import REDUCTION
+from budgetnet.search.race import Limits, Race
+from budgetnet.search.study import Study
+from budgetnet.search.trial import Trial
 
-RUNS = "runs"
-INTERRUPTED = "it was interrupted"
-TIME_UP = "the time was up"
+__all__ = ["CHECKS", "INTERRUPTED", "RUNS", "STOPPED", "TIME_UP", "Asked", "Outcome", "Storage", "Watcher", "search"]
+
+RUNS: Final = "runs"
+CHECKS: Final = "checks"
+"""Folders of the runs of a search, and of the trainings that check it."""
+
+STUDY: Final = "search"
+"""A folder's own study has this name; in a shared database it is the caller's."""
 
 
-class Watcher(Protocol):
-    """Whom the search tells how far it is."""
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """Where the study is: `url` None for a file in the folder, which one process at a time may use; else a database
+    that any number of machines share, where the study is called `name`.
+    """
 
-    def begins(self, trial: Trial, done: int, total: int) -> None:
-        """A candidate's training starts or goes on; `done` of `total` trials are finished."""
-        ...
+    url: str | None = None
+    name: str = STUDY
+    heartbeat: int = 30
+    grace: int = 120
 
-    def steps(self, step: Step) -> None:
-        """A batch of the training under way is done."""
-        ...
 
-    def ends(self, trial: Trial, done: int, total: int) -> None:
-        """A trial is finished, with a result or a reason."""
-        ...
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is searched for, and how. `rungs` are epochs, the last a whole training; `first` are candidates to begin
+    with, after the widest and the cheapest. `epochs` limits the epochs trained in all, `seconds` the time. The front
+    is trained from `repeats` seeds in all, `audit` candidates are trained longer.
+    """
+
+    trials: int
+    rungs: Sequence[int]
+    sampler: str = samplers.DEFAULT
+    first: Sequence[Candidate] = ()
+    epochs: int | None = None
+    seconds: float | None = None
+    repeats: int = 1
+    audit: int = 0
+
+    def record(self) -> dict[str, Any]:
+        """What the order of a search depends on, besides its seed: a folder goes on only with the same."""
+        return {
+            "sampler": self.sampler,
+            "rungs": list(self.rungs),
+            "reduction": REDUCTION,
+            "first": [candidate.label for candidate in self.first],
+        }
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A search as far as it has come: `wanted` trials were asked for, of `networks` different ones that fit.
-
-    `stopped` tells why it ended before them, if it did.
+    """A search as far as it has come. `feasible` tells how many candidates there are and what became of the others;
+    `trials` are those that were begun, of `wanted`, out of `networks` different ones that fit; `checks` the trainings
+    that tell how far to trust it. `stopped` says why it ended before its end, if it did.
     """
 
     plan: Plan
+    feasible: Mapping[str, Any]
     trials: tuple[Trial, ...]
+    rungs: tuple[int, ...]
+    sampler: str
     networks: int
     wanted: int
-    stopped: str | None
+    checks: tuple[Trial, ...] = ()
+    stopped: str | None = None
 
     @property
     def untried(self) -> int:
-        """How many networks fit and have not been trained."""
+        """How many networks fit and have not been begun."""
         return self.networks - len(self.trials)
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody interrupted it."""
+        return self.stopped == INTERRUPTED
 
-def throughput(plan: Plan, candidate: Candidate) -> float:
-    """Images of all cameras per second that the scenario's whole budget allows with this candidate."""
-    return measure(plan.scenario, candidate).images_per_second
+    @property
+    def all_failed(self) -> bool:
+        """Whether trials were begun and every one of them failed."""
+        return bool(self.trials) and all(trial.status == "failed" for trial in self.trials)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained in all, checks left out."""
+        return sum(trial.epochs for trial in self.trials)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time in which anything was trained, over all sessions and workers, checks left out."""
+        total, until = 0.0, float("-inf")
+        for span in sorted((span for trial in self.trials for span in trial.spans), key=lambda span: span.began):
+            total += max(span.ended - max(span.began, until), 0.0)
+            until = max(until, span.ended)
+        return total
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a search works: its folder, its study, and which machine this is."""
+
+    folder: Path
+    storage: Storage = field(default_factory=Storage)
+    host: str = field(default_factory=platform.node)
 
 
 def search(
     plan: Plan,
-    evaluate: Evaluate,
+    crew: Callable[[], Crew],
+    asked: Asked,
+    place: Place,
     *,
-    trials: int,
-    folder: Path,
-    seed: int,
     settings: Mapping[str, Any],
     watcher: Watcher,
-    timeout: float | None = None,
     restart: bool = False,
-    clock: Callable[[], float] = time.monotonic,
+    feasible: Feasible | None = None,
+    clocks: Clocks | None = None,
 ) -> Outcome:
-    """Trains up to `trials` candidates that fit, each once, in `folder`; goes on from what is there.
+    """Goes on with the search that `place` holds, or begins it. Raises BudgetnetError.
 
-    `settings` is everything that the results depend on: a folder with a search of other settings is refused. After
-    `timeout` seconds the training under way stops at its next epoch, to be resumed by the same call. Raises
-    BudgetnetError.
+    `settings` is everything that the results depend on: a search of other settings is refused. `crew` makes the
+    workers. After `asked.seconds` trainings stop at their next epoch, to be resumed by the same call.
     """
-    space = plan.scenario.space
-    choices = Choices(space=space, feasible=different(plan))
-    wanted = min(trials, len(choices.feasible))
-    deadline = None if timeout is None else clock() + timeout
-
-    def expired() -> bool:
-        return deadline is not None and clock() >= deadline
-
-    with alone(folder, "search"):
-        study = Study.open(folder, settings, restart=restart)
+    clocks = clocks or Clocks()
+    deadline = None if asked.seconds is None else clocks.steady() + asked.seconds
+    feasible = feasible or Feasible(plan.scenario)
+    training = plan.scenario.training
+    shared = place.storage.url is not None
+    with nullcontext() if shared else alone(place.folder, "search"), crew() as workers:
+        files.make_folder(place.folder)
+        told = {**settings, "search": asked.record()}
+        space = plan.scenario.space
+        study = _open(place, told, space, place.storage.name, restart=restart, watcher=watcher)
         if restart:
-            _remove_runs(folder)
-        stopped = None
-        while True:
-            before = study.trials
-            done = sum(trial.finished for trial in before)
-            if done >= wanted and len(before) == done:
-                break
-            if expired():
-                stopped = TIME_UP
-                break
-            trial = _unfinished(before) or study.begin(_next(plan, choices, before, seed), space)
-            watcher.begins(trial, done, wanted)
-            run = Run(
-                number=trial.number,
-                folder=folder / RUNS / f"{trial.number:04d}",
-                progress=watcher.steps,
-                expired=expired,
-            )
-            try:
-                _train(plan, study, trial, evaluate, run)
-            except UnfinishedError:
-                stopped = TIME_UP
-                break
-            except KeyboardInterrupt:
-                stopped = INTERRUPTED
-                break
-            watcher.ends(study.trials[trial.number], done + 1, wanted)
-        trained = tuple(study.trials)
-        networks = len(choices.feasible)
-        return Outcome(plan=plan, trials=trained, networks=networks, wanted=max(wanted, len(trained)), stopped=stopped)
-
-
-def different(plan: Plan) -> list[Candidate]:
-    """The candidates that fit, but of those that are one network (narrow stems have a least width) only the first."""
-    scenario, kept = plan.scenario, list[Candidate]()
-    seen: dict[tuple[int, int], list[Graph]] = {}
-    for planned in plan.fitting:
-        graph = planned.candidate.graph(
-            classes=scenario.class_count, height=scenario.image.height, width=scenario.image.width
+            _remove_runs(place.folder)
+        race = Race(
+            feasible,
+            training,
+            rungs=asked.rungs,
+            sampler=asked.sampler,
+            seed=training.seed,
+            limits=Limits(trials=asked.trials, epochs=asked.epochs),
+            first=asked.first,
         )
-        alike = seen.setdefault((planned.cost.ops, planned.cost.params), [])
-        if graph not in alike:
-            alike.append(graph)
-            kept.append(planned.candidate)
-    return kept
+
+        def coordinator(of: Study, decider: Any, folder: str) -> Coordinator:
+            return Coordinator(
+                of,
+                decider,
+                workers,
+                folder=place.folder / folder,
+                epochs=training.epochs,
+                shared=shared,
+                host=place.host,
+                watcher=watcher,
+                deadline=deadline,
+                clocks=clocks,
+            )
+
+        racing = coordinator(study, race, RUNS)
+        racing.run()
+        checks: tuple[Trial, ...] = ()
+        stopped = racing.stopped
+        checking = Checks(wanted(racing.trials, training, repeats=asked.repeats, audit=asked.audit))
+        if asked.repeats > 1 or asked.audit:
+            name = f"{place.storage.name} {CHECKS}"
+            judged = coordinator(_open(place, told, space, name, restart=restart, watcher=watcher), checking, CHECKS)
+            if stopped is None:
+                judged.run()
+                stopped = judged.stopped
+            else:
+                judged.read()
+            checks = judged.trials
+        return Outcome(
+            plan=plan,
+            feasible=feasible.record(),
+            trials=racing.trials,
+            rungs=tuple(asked.rungs),
+            sampler=asked.sampler,
+            networks=len(feasible),
+            wanted=max(race.wanted, len(racing.trials)),
+            checks=checks,
+            stopped=stopped,
+        )
 
 
-def _train(plan: Plan, study: Study, trial: Trial, evaluate: Evaluate, run: Run) -> None:
-    try:
-        result = evaluate(trial.candidate, run)
-    except TrainingError as error:
-        study.fail(trial, str(error))
-        return
-    study.complete(trial, result, throughput(plan, trial.candidate))
+def _open(
+    place: Place, settings: Mapping[str, Any], space: Mapping[str, Any], name: str, *, restart: bool, watcher: Watcher
+) -> Study:
+    return Study.open(
+        place.folder,
+        settings,
+        space=space,
+        restart=restart,
+        storage=place.storage.url,
+        name=name,
+        heartbeat=place.storage.heartbeat,
+        grace=place.storage.grace,
+        away=watcher.says,
+    )
 
 
-def _unfinished(trials: list[Trial]) -> Trial | None:
-    """A trial that an earlier search was stopped in."""
-    return next((trial for trial in trials if not trial.finished), None)
-
-
-def _next(plan: Plan, choices: Choices, trials: list[Trial], seed: int) -> Candidate:
-    finished = [Finished(candidate=trial.candidate, values=objectives(plan, trial)) for trial in trials]
-    candidate = propose(choices, finished, seed)
-    assert candidate is not None, "there are fewer trials than candidates that fit"
-    return candidate
-
-
-def objectives(plan: Plan, trial: Trial) -> tuple[float, float] | None:
-    """A trial's mean IoU and images per second under the budget; None where it has no result."""
-    if trial.result is None:
-        return None
-    return trial.result.scores.mean_iou, throughput(plan, trial.candidate)
+_RUN: Final = re.compile(r"[0-9]{4,}")
 
 
 def _remove_runs(folder: Path) -> None:
     """Removes what an earlier search's trainings left, and nothing else that may lie there."""
-    for run in (folder / RUNS).glob("[0-9][0-9][0-9][0-9]*"):
-        if (run / "run.json").exists() or (run / "checkpoint.pt").exists():
+    for run in (run for of in (RUNS, CHECKS) for run in (folder / of).glob("*") if _RUN.fullmatch(run.name)):
+        if any((run / name).exists() for name in ("run.json", "checkpoint.pt", "error.txt")):
             shutil.rmtree(run)

@@ -1,168 +1,410 @@
-"""The study on disk: an Optuna study in SQLite, one per output folder, that a killed search goes on from.
+"""The study of a search, in SQLite or PostgreSQL: what was begun, who has it, how far it is, and what came out.
 
-A trial is written before its training starts and again when it ends, with its whole result. Optuna's own tools read it.
+A study is Optuna's, and its tools read it. One trial per candidate: running while a worker has it, waiting while it is
+paused, complete with its mean IoU and images per second, or failed with its reason.
 """
 
 import json
-import sqlite3
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, TypeVar, final
 
-import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
+from sqlalchemy.engine import Connection
 
-from budgetnet import files, records
-from budgetnet.errors import BudgetnetError, printable
+from budgetnet import records
+from budgetnet.errors import BudgetnetError, printable, shorten
 from budgetnet.networks import Candidate
 from budgetnet.parameters import Value
 from budgetnet.results import Result
-from budgetnet.training_settings import completed
+from budgetnet.search import studies
+from budgetnet.search import trial_rows as rows
+from budgetnet.search.storage import FILE, Database
+from budgetnet.search.trial import Span, Trial
 
-FILE = "study.db"
-NAME = "search"
-"""One name for every study: a folder holds one search, whatever its scenario is called."""
+__all__ = ["FILE", "NAME", "LostClaimError", "Study"]
 
-_FULL = "database or disk is full"
-_SETTINGS, _CANDIDATE, _RESULT, _REASON = "settings", "candidate", "result", "reason"
+NAME: Final = "search"
+"""The study of a folder's own file has this name, whatever its scenario is called."""
+
+T = TypeVar("T")
+
+_DECISION, _STOP = "decision", "stop_requests"
+
+
+class LostClaimError(Exception):
+    """A trial is no longer its writer's: while its database was away for longer than its grace, another one took the
+    trial over. Nothing was written; what was trained is to be dropped. Not for people to see.
+    """
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """One candidate of the study: trained (`result`), failed (`reason`), or not finished (neither)."""
-
-    number: int
-    candidate: Candidate
-    result: Result | None
-    reason: str | None
-
-    @property
-    def finished(self) -> bool:
-        """Whether it needs no more training."""
-        return self.result is not None or self.reason is not None
+class _Claim:
+    trial_id: int
+    token: str
 
 
+@final
 class Study:
-    """The trials of one search. Only one process may have it open: the search holds a lock on the folder."""
+    """The trials of one search, as one coordinator uses it: it alone may write to the trials that it has claimed.
 
-    def __init__(self, study: optuna.Study, path: Path) -> None:
-        self._study = study
-        self._path = path
+    A claim is a random token in the trial's rows. Each write of a claimant compares it, under a lock of these rows and
+    in the transaction of the write (SQLite: a lock of the file), and raises LostClaimError without writing where
+    another token, or none, is there. So of two that claim one trial only one has it, and nothing is written to a trial
+    by whoever has lost it, whatever the order in which their messages arrive. Every call waits for a database that is
+    away, and raises BudgetnetError where it stays away or cannot be written; one that was committed although its answer
+    was lost is not applied a second time.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        found: studies.Found,
+        *,
+        space: Mapping[str, Sequence[Value]],
+        heartbeat: int,
+        grace: int,
+    ) -> None:
+        self._database = database
+        self._id, self._identity = found.study_id, found.identity
+        self._choices = {parameter: rows.Choice(values) for parameter, values in space.items()}
+        self.settings: Mapping[str, Any] = found.settings
+        self.heartbeat = heartbeat
+        self._grace = grace
+        self._claims: dict[int, _Claim] = {}
+        self._decision: str | None = None
+        self._orphans: dict[int, str | None] = {}
+        self._known: dict[int, tuple[rows.Listed, Trial]] = {}
+        self._unfinished: set[int] = set()
 
     @classmethod
-    def open(cls, folder: Path, settings: Mapping[str, Any], *, restart: bool) -> "Study":
-        """Opens the folder's study, or makes one. `restart` throws an earlier one away.
+    def open(
+        cls,
+        folder: Path,
+        settings: Mapping[str, Any],
+        *,
+        space: Mapping[str, Sequence[Value]],
+        restart: bool,
+        storage: str | None = None,
+        name: str = NAME,
+        heartbeat: int = 30,
+        grace: int = 120,
+        away: Callable[[str], None] = lambda message: None,
+    ) -> "Study":
+        """Opens the study `name`, or makes one. `restart` throws away an earlier one of that name.
 
-        Raises BudgetnetError when the folder holds a search with other settings, naming what differs, or no readable
-        study.
+        `storage` is a URL of SQLite or PostgreSQL, None for a file in the folder. `space` are the values of each
+        parameter. `heartbeat` is how often `beat` will be called, `grace` after how long without it a trial is given
+        up, in seconds; `away` is told of each outage. Raises BudgetnetError where there is a search with other
+        settings, naming what differs; where there is something else; and where nothing can be written.
         """
-        path = (files.make_folder(folder) / FILE).resolve()
-        if "?" in str(path):
-            raise BudgetnetError(
-                f"{folder}: the output folder's path must be without '?', which SQLite takes for an option"
-            )
-        if restart:
-            path.unlink(missing_ok=True)
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        new = not path.exists()
-        try:
-            storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
-            study = optuna.create_study(
-                storage=storage, study_name=NAME, directions=["maximize", "maximize"], load_if_exists=True
-            )
-            earlier = completed(study.user_attrs.get(_SETTINGS))
-        except Exception as error:  # SQLAlchemy, alembic and sqlite3 each have their own for a file that is no study
-            if new or _words_of(error) == _FULL:
-                raise _not_written(path, error) from error
-            rule = f"must be the study of a search, but got: {_words_of(error)}; --restart replaces it"
-            raise BudgetnetError(f"{path}: {rule}") from error
-        if earlier is None:
-            with warnings.catch_warnings(), _written(path):
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                study.set_metric_names(["mean IoU", "images per second"])
-                study.set_user_attr(_SETTINGS, dict(settings))
-        elif earlier != json.loads(json.dumps(settings)):
-            other = ", ".join(records.differing(earlier, settings))
+        database = Database.of(folder, storage, away)
+        with studies.opening(database, replaceable=storage is None), database.creating():
+            if restart:
+                studies.discard(database, name, settings, grace=grace, own=storage is None)
+            there = studies.found_or_made(database, name, settings)
+        if there.settings != json.loads(json.dumps(settings)):
+            other = ", ".join(records.differing(there.settings, settings))
             rule = "give --output another folder, or --restart to throw that search away"
-            raise BudgetnetError(f"{folder}: holds a search with other settings ({other}); {rule}")
-        return cls(study, path)
+            where = folder if storage is None else f"{database.where}: {name}"
+            raise BudgetnetError(f"{where}: holds a search with other settings ({other}); {rule}")
+        return cls(database, there, space=space, heartbeat=heartbeat, grace=grace)
+
+    @classmethod
+    def existing(
+        cls,
+        folder: Path,
+        *,
+        storage: str | None = None,
+        name: str = NAME,
+        away: Callable[[str], None] = lambda message: None,
+    ) -> "Study":
+        """The study that is there, to be looked at or asked to stop: nothing may be begun in it. Raises BudgetnetError
+        where there is none.
+        """
+        none = BudgetnetError(f"{printable(str(folder))}: must hold a search, but there is none")
+        if storage is None and not (folder / FILE).exists():
+            raise none
+        database = Database.of(folder, storage, away)
+        if storage is not None:
+            none = BudgetnetError(f"{database.where}: must hold a search {shorten(name)}, but there is none")
+        if database.file is not None and not database.file.exists():
+            raise none
+        with studies.opening(database, replaceable=False):
+            found = studies.found(database, name)
+        if found is None or found.settings is None:
+            raise none
+        return cls(database, found, space={}, heartbeat=30, grace=120)
 
     @property
+    def shared(self) -> bool:
+        """Whether it is in a server's database, which other machines may use as well."""
+        return self._database.shared
+
+    def close(self) -> None:
+        """Lets go of the database. Nothing is lost without it."""
+        self._database.close()
+
+    # --- reading
+
     def trials(self) -> list[Trial]:
-        """All trials, by number."""
-        return [_trial(frozen) for frozen in self._study.get_trials(deepcopy=False)]
-
-    def begin(self, candidate: Candidate, space: Mapping[str, Sequence[Value]]) -> Trial:
-        """Writes down that a candidate is being trained, and returns its trial. Like all that writes, raises
-        BudgetnetError where the file cannot be written.
+        """All trials, by number, as the storage has them now. Only those that have changed are read again. Raises
+        BudgetnetError where the study was thrown away meanwhile, or holds trials of something else.
         """
-        params = {name: candidate.parameters[name] for name in space if name in candidate.parameters}
-        made = optuna.trial.create_trial(
-            state=TrialState.RUNNING,
-            params=params,
-            distributions={name: optuna.distributions.CategoricalDistribution(tuple(space[name])) for name in params},
-            user_attrs={_CANDIDATE: {"network": candidate.network, "parameters": candidate.parameters}},
+        for listed, trial in self._database.read(self._changed):
+            self._known[listed.trial_id] = (listed, trial)
+            (self._unfinished.discard if trial.finished else self._unfinished.add)(listed.trial_id)
+        return [trial for _, trial in self._known.values()]
+
+    def _changed(self, connection: Connection) -> list[tuple[rows.Listed, Trial]]:
+        self._still_there(connection)
+        listed = rows.listing(connection, self._id, max(self._known, default=-1), self._unfinished)
+        new = [each for each in listed if each.trial_id not in self._known or self._known[each.trial_id][0] != each]
+        try:
+            return list(rows.trials(connection, new))
+        except (KeyError, TypeError, ValueError) as error:
+            rule = "must be the study of a search of this version, but got trials of something else"
+            raise BudgetnetError(f"{self._database.where}: {rule}") from error
+
+    def _still_there(self, connection: Connection) -> dict[str, Any]:
+        attributes = rows.study_attributes(connection, self._id)
+        if attributes is None or attributes.get(studies.IDENTITY) != self._identity:
+            raise BudgetnetError(f"{self._database.where}: must keep its study, but another search threw it away")
+        return attributes
+
+    # --- deciding
+
+    @contextmanager
+    def deciding(self) -> Iterator[None]:
+        """Inside, one coordinator decides what to begin or resume: one at a time over all processes and machines.
+
+        The lock goes with the process, or with its connection. Where a connection is lost inside, and another
+        coordinator decides in the meantime, `begin` finds that out and raises LostClaimError. Not to be nested.
+        """
+        with self._database.deciding(self._id):
+            token = secrets.token_hex(8)
+            if self.shared:
+                self._in_study(lambda connection: rows.set_study_attribute(connection, self._id, _DECISION, token))
+                self._decision = token
+            try:
+                yield
+            finally:
+                self._decision = None
+
+    def _in_study(self, work: Callable[[Connection], T]) -> T:
+        """Writes while nobody else writes to the study itself, nor begins a trial."""
+
+        def locked(connection: Connection) -> T:
+            rows.lock_study(connection, self._id)
+            self._still_there(connection)
+            return work(connection)
+
+        return self._database.write(locked)
+
+    def begin(
+        self,
+        candidate: Candidate,
+        *,
+        images_per_second: float,
+        target: int,
+        origin: str,
+        worker: str,
+        changes: Mapping[str, Any] | None = None,
+    ) -> Trial:
+        """Writes down that a worker trains a new candidate up to the epoch `target`, and claims its trial."""
+        token = secrets.token_hex(8)
+        trial = Trial(
+            number=0,
+            candidate=candidate,
+            images_per_second=images_per_second,
+            status="running",
+            target=target,
+            origin=origin,
+            changes=json.loads(json.dumps(changes or {})),
+            worker=worker,
         )
-        with _written(self._path):
-            self._study.add_trial(made)
-        return self.trials[-1]
+        attempts = count()
 
-    def complete(self, trial: Trial, result: Result, images_per_second: float) -> None:
-        """Writes a trial's result: it is done."""
-        with _written(self._path):
-            self._attribute(trial, _RESULT, result.record())
-            self._study.tell(trial.number, [result.scores.mean_iou, images_per_second])
+        def write(connection: Connection) -> tuple[int, int]:
+            if next(attempts) and (begun := rows.find_begun(connection, self._id, token)) is not None:
+                return begun  # by an attempt whose answer was lost
+            if self._decision is not None and self._still_there(connection).get(_DECISION) != self._decision:
+                raise LostClaimError
+            return rows.add(connection, self._id, trial, self._choices, token)
 
-    def fail(self, trial: Trial, reason: str) -> None:
-        """Writes why a trial has no result: it is done, too."""
-        with _written(self._path):
-            self._attribute(trial, _REASON, reason)
-            self._study.tell(trial.number, state=TrialState.FAIL)
+        trial_id, number = self._in_study(write)
+        self._claims[number] = _Claim(trial_id=trial_id, token=token)
+        return replace(trial, number=number)
 
-    def _attribute(self, trial: Trial, key: str, value: Any) -> None:
-        frozen = self._study.get_trials(deepcopy=False)[trial.number]
-        optuna.trial.Trial(self._study, frozen._trial_id).set_user_attr(key, value)
+    def resume(self, number: int, *, target: int, worker: str) -> bool:
+        """Claims a paused trial, to be trained up to the epoch `target`. False where it is not paused: another one was
+        faster.
+        """
+        trial_id = self._trial_id(number)
+        token = secrets.token_hex(8)
 
+        def write(connection: Connection) -> bool:
+            row = rows.lock(connection, trial_id)
+            if row is None or row.state != TrialState.WAITING:
+                return row is not None and row.progress.token == token
+            rows.claim(connection, row, token, target, worker)
+            return True
 
-@contextmanager
-def _written(path: Path) -> Iterator[None]:
-    """Around what writes the study. Raises BudgetnetError where SQLite cannot."""
-    try:
-        yield
-    except Exception as error:  # what Optuna and SQLAlchemy make of SQLite's
-        if _of_sqlite(error) is None:
+        claimed = self._database.write(write)
+        if claimed:
+            self._claims[number] = _Claim(trial_id=trial_id, token=token)
+        return claimed
+
+    def _trial_id(self, number: int) -> int:
+        found = self._database.read(lambda connection: rows.find(connection, self._id, number))
+        if found is None:
+            raise LostClaimError
+        return found
+
+    # --- what a claimant writes
+
+    def epoch(self, number: int, epoch: int, mean_iou: float | None) -> None:
+        """Writes that an epoch is done, and its mean IoU where it was validated. An epoch that is reported again is
+        where the training stands, since its checkpoint was lost: later ones are forgotten.
+        """
+
+        def write(connection: Connection, row: rows.Row) -> None:
+            before = row.progress
+            further = epoch > before.furthest
+            rows.set_step(connection, row, epoch, mean_iou)
+            after = replace(
+                before,
+                epochs=epoch,
+                furthest=max(epoch, before.furthest),
+                deaths=0 if further else before.deaths,
+            )
+            rows.change(connection, row, after, TrialState.RUNNING)
+
+        self._as_claimant(number, write)
+
+    def pause(self, number: int, span: Span | None) -> None:
+        """Lets a trial wait, with what was trained since it was claimed. Its target stays."""
+
+        def write(connection: Connection, row: rows.Row) -> None:
+            rows.add_span(connection, row.trial_id, span)
+            rows.change(connection, row, row.progress, TrialState.WAITING)
+
+        self._as_claimant(number, write, ends=True)
+
+    def complete(self, number: int, result: Result, images_per_second: float, span: Span | None) -> None:
+        """Writes the result of a whole training."""
+
+        def write(connection: Connection, row: rows.Row) -> None:
+            rows.add_span(connection, row.trial_id, span)
+            rows.set_result(connection, row.trial_id, result, images_per_second)
+            rows.change(connection, row, replace(row.progress, epochs=result.epochs), TrialState.COMPLETE)
+
+        self._as_claimant(number, write, ends=True)
+
+    def fail(self, number: int, reason: str, span: Span | None = None) -> None:
+        """Writes why a trial has no result and will have none."""
+
+        def write(connection: Connection, row: rows.Row) -> None:
+            rows.add_span(connection, row.trial_id, span)
+            rows.set_attributes(connection, row.trial_id, {"reason": reason})
+            rows.change(connection, row, row.progress, TrialState.FAIL)
+
+        self._as_claimant(number, write, ends=True)
+
+    def _as_claimant(self, number: int, work: Callable[[Connection, rows.Row], None], *, ends: bool = False) -> None:
+        claim = self._claims.get(number)
+        if claim is None:
+            raise LostClaimError
+
+        def write(connection: Connection) -> None:
+            row = rows.lock(connection, claim.trial_id)
+            if row is None or row.progress.token != claim.token:
+                raise LostClaimError
+            if row.state == TrialState.RUNNING:
+                work(connection, row)
+            # else this very write was committed before, and its answer was lost: nobody else leaves the token there
+
+        try:
+            self._database.write(write)
+        except LostClaimError:
+            self._claims.pop(number, None)
             raise
-        raise _not_written(path, error) from error
+        if ends:
+            self._claims.pop(number, None)
 
+    # --- workers that died
 
-def _not_written(path: Path, error: Exception) -> BudgetnetError:
-    return BudgetnetError(f"{path}: must be a file that SQLite can write, but got: {_words_of(error)}")
+    def release(self, number: int, *, died: bool) -> bool:
+        """Lets a trial wait with the target that it has: its worker `died` over it, or was stopped. Anybody may claim
+        it then.
 
+        Of a trial that this coordinator does not have, only one that `orphans` has listed, or whose heartbeat is older
+        than the grace, is released. False where it was not: finished, released or taken over meanwhile, or alive.
+        """
+        claim = self._claims.pop(number, None)
+        trial_id = self._trial_id(number) if claim is None else claim.trial_id
 
-def _words_of(error: Exception) -> str:
-    """SQLite's own words where it has any: `database or disk is full`."""
-    own = _of_sqlite(error)
-    return type(error).__name__ if own is None else printable(str(own))
+        def write(connection: Connection) -> bool:
+            row = rows.lock(connection, trial_id)
+            if row is None or row.state != TrialState.RUNNING:
+                return claim is not None and row is not None and row.progress.token == claim.token
+            if not self._may_release(connection, number, row, claim):
+                return False
+            token = None if claim is None else claim.token
+            after = replace(row.progress, token=token, deaths=row.progress.deaths + died)
+            rows.change(connection, row, after, TrialState.WAITING)
+            return True
 
+        return self._database.write(write)
 
-def _of_sqlite(error: BaseException) -> sqlite3.Error | None:
-    """The error of SQLite that led to this one."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, sqlite3.Error):
-        cause = cause.__cause__
-    return cause
+    def _may_release(self, connection: Connection, number: int, row: rows.Row, claim: _Claim | None) -> bool:
+        if claim is not None:
+            return row.progress.token == claim.token
+        if number in self._orphans and self._orphans[number] == row.progress.token:
+            return True
+        return number in rows.running(connection, self._id, silent=self._grace)
 
+    def beat(self, numbers: Sequence[int]) -> list[int]:
+        """Says that this coordinator is alive and has these trials. Returns those that it has lost. May be called in a
+        thread of its own.
+        """
+        held = {number: claim for number in numbers if (claim := self._claims.get(number)) is not None}
+        ids = [claim.trial_id for claim in held.values()]
 
-def _trial(frozen: FrozenTrial) -> Trial:
-    named = frozen.user_attrs[_CANDIDATE]
-    result = frozen.user_attrs.get(_RESULT) if frozen.state == TrialState.COMPLETE else None
-    return Trial(
-        number=frozen.number,
-        candidate=Candidate.of(named["network"], named["parameters"]),
-        result=Result.from_record(result) if result is not None else None,
-        reason=frozen.user_attrs.get(_REASON, "unknown") if frozen.state == TrialState.FAIL else None,
-    )
+        def write(connection: Connection) -> list[int]:
+            found = rows.tokens(connection, ids)
+            lost = [number for number, claim in held.items() if found.get(claim.trial_id) != claim.token]
+            rows.beat(connection, [claim.trial_id for number, claim in held.items() if number not in lost])
+            return lost
+
+        return self._database.write(write) if held else []
+
+    def stale(self) -> list[int]:
+        """Running trials of whoever was not heard of for longer than the grace."""
+        return list(self._of_others(silent=self._grace))
+
+    def orphans(self) -> list[int]:
+        """All running trials that this coordinator does not have. The caller knows that nobody else is at work."""
+        self._orphans = self._of_others(silent=None)
+        return list(self._orphans)
+
+    def _of_others(self, *, silent: float | None) -> dict[int, str | None]:
+        found = self._database.read(lambda connection: rows.running(connection, self._id, silent=silent))
+        return {number: token for number, token in found.items() if number not in self._claims}
+
+    # --- stopping
+
+    @property
+    def stop_requests(self) -> int:
+        """How often the search was asked to stop: a coordinator stops when that differs from what it was at first."""
+        return int(self._database.read(self._still_there).get(_STOP, 0))
+
+    def ask_to_stop(self) -> None:
+        """Asks every coordinator at work in the study, on any machine, to stop cleanly."""
+        wanted = self.stop_requests + 1
+        self._in_study(lambda connection: rows.set_study_attribute(connection, self._id, _STOP, wanted))

@@ -99,7 +99,8 @@ def fit(
         optimizer=optimizing.optimizer(model, settings),
         average=optimizing.Average(model, settings.averaging) if settings.averaging else None,
     )
-    checkpoint.restore(run.folder / CHECKPOINT, state, identity=identity)
+    if checkpoint.restore(run.folder / CHECKPOINT, state, identity=identity) and state.history:
+        run.resumed(state.history)
     objective = Objective.of(settings, material, teacher, device)
     quality: Scores | None = None
     with Team(model, objective, settings.parts) as team:

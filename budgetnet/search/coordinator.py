@@ -1,0 +1,379 @@
+"""One machine's part in a search: decides under the study's lock, hands trainings to its crew, writes down what comes
+back before anybody is told.
+
+Nothing of a search lives here alone: whatever dies, the study says what is done, and the runs' folders hold how far
+each training is.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+from typing import Any, Final, Protocol, final
+
+from budgetnet.errors import printable
+from budgetnet.results import Step
+from budgetnet.search import jobs as said
+from budgetnet.search.crew import Crew
+from budgetnet.search.jobs import Job
+from budgetnet.search.race import Begin, Resume
+from budgetnet.search.study import LostClaimError, Study
+from budgetnet.search.trial import Span, Trial
+
+LOOK: Final = 1.0
+"""Seconds between two looks at what other machines did, at the clock, and for a request to stop."""
+
+MOST_DEATHS: Final = 3
+"""A trial whose worker died so often within one epoch has failed."""
+
+INTERRUPTED: Final = "it was interrupted"
+TIME_UP: Final = "the time was up"
+STOPPED: Final = "it was asked to stop"
+
+
+class Watcher(Protocol):
+    """Whom the search tells how far it is."""
+
+    def begins(self, trial: Trial, done: int, wanted: int) -> None:
+        """A worker has the trial; `done` of `wanted` were begun and are done, failed or wait at a rung."""
+        ...
+
+    def steps(self, trial: Trial, step: Step) -> None:
+        """A batch of its training is done."""
+        ...
+
+    def ends(self, trial: Trial, done: int, wanted: int) -> None:
+        """The trial is done or failed, or pauses at a rung."""
+        ...
+
+    def says(self, text: str) -> None:
+        """Something that people should know: a worker died, the database is away."""
+        ...
+
+
+class Decider(Protocol):
+    """What to do next: a `Race`, or `Checks`."""
+
+    @property
+    def wanted(self) -> int:
+        """How many trials there will be."""
+        ...
+
+    @property
+    def running(self) -> int:
+        """How many some worker has."""
+        ...
+
+    def tell(self, trial: Trial) -> None:
+        """A trial is new or has changed."""
+        ...
+
+    def ask(self) -> Begin | Resume | None:
+        """The next thing to do, if there is one now."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocks:
+    """What tells the time: seconds that only go forward, and seconds since 1970."""
+
+    steady: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+
+
+@final
+class Coordinator:
+    """Runs one study's trials with one crew until there is nothing more to do, or it has to stop.
+
+    `shared` says that other machines may work in the study as well; alone, it is never read again. `epochs` is a whole
+    training's. `folder` holds the runs.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        decider: Decider,
+        crew: Crew,
+        *,
+        folder: Path,
+        epochs: int,
+        shared: bool,
+        host: str,
+        watcher: Watcher,
+        deadline: float | None = None,
+        clocks: Clocks | None = None,
+    ) -> None:
+        self._study, self._decider, self._crew = study, decider, crew
+        self._folder, self._epochs, self._shared, self._host = folder, epochs, shared, host
+        self._watcher, self._deadline, self._clocks = watcher, deadline, clocks or Clocks()
+        self._trials: dict[int, Trial] = {}
+        self._mine: dict[int, tuple[int, float, int]] = {}
+        """Trial -> worker that has it, when it began, and the epochs that it had."""
+        self._looked = self._asked = self._clocks.steady()
+        self._news = True
+        self._stop_requests = study.stop_requests
+        self.stopped: str | None = None
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """All trials as last known, by number."""
+        return tuple(self._trials[number] for number in sorted(self._trials))
+
+    def read(self) -> None:
+        """Takes in what the study holds."""
+        self._read()
+
+    def run(self) -> None:
+        """Works until nothing is left to do, or says in `stopped` why it ended before."""
+        self._read()
+        if not self._shared:
+            for number in self._study.orphans():  # of an earlier process, which is no more: this one is alone
+                self._study.release(number, died=False)
+                self._know(replace(self._trials[number], status="paused", worker=None))
+        try:
+            with self._beating():
+                self._work()
+        except KeyboardInterrupt:
+            self.stopped = INTERRUPTED
+        finally:
+            self._hand_back()
+        if self._shared:
+            self._read()
+
+    def _work(self) -> None:
+        while True:
+            if self.stopped is None:
+                self._look()
+            if self.stopped is None:
+                self._hand_out()
+            if self._crew.busy:
+                self._crew.wait(self._handle, LOOK)
+            elif self.stopped is not None or not (self._shared and self._others):
+                return
+            else:
+                time.sleep(LOOK)  # others are still at work, and what they find may be gone on with
+
+    @property
+    def _others(self) -> int:
+        return self._decider.running
+
+    def _hand_out(self) -> None:
+        """Gives every idle worker something to do, as long as there is something. What can be done changes with news
+        alone; those of other machines are looked for now and then.
+        """
+        now = self._clocks.steady()
+        if not self._news and now - self._asked < LOOK:
+            return
+        self._asked, self._news = now, False
+        for worker in self._crew.idle:
+            trial = self._claim(worker)
+            if trial is None:
+                return
+            self._mine[trial.number] = (worker, self._clocks.wall(), trial.epochs)
+            self._watcher.begins(trial, self._done, self._decider.wanted)
+            self._crew.start(worker, self._job(trial))
+
+    def _claim(self, worker: int) -> Trial | None:
+        """Decides what a worker does, and writes it down, while nobody else does so."""
+        name = f"{self._host}/{worker}"
+        with self._study.deciding():
+            if self._shared:
+                self._take_back()
+                self._read()
+            asked = self._decider.ask()
+            if asked is None:
+                return None
+            if isinstance(asked, Begin):
+                trial = self._study.begin(
+                    asked.candidate,
+                    images_per_second=asked.images_per_second,
+                    target=asked.target,
+                    origin=asked.origin,
+                    worker=name,
+                    changes=asked.changes,
+                )
+            else:
+                self._study.resume(asked.number, target=asked.target, worker=name)
+                known = self._trials[asked.number]
+                trial = replace(known, status="running", target=asked.target, worker=name)
+        self._know(trial)
+        return trial
+
+    def _take_back(self) -> None:
+        """Frees trials of machines that were not heard of for too long."""
+        for number in self._study.stale():
+            if number not in self._mine:
+                self._study.release(number, died=True)
+                self._watcher.says(f"trial {number}: its machine was not heard of for too long; another one goes on")
+
+    def _job(self, trial: Trial) -> Job:
+        return Job(
+            number=trial.number,
+            candidate=trial.candidate,
+            folder=self._folder / f"{trial.number:04d}",
+            target=trial.target,
+            epochs=int(trial.changes.get("epochs", self._epochs)),
+            changes=dict(trial.changes),
+            known_epochs=trial.epochs,
+        )
+
+    # --- what comes back
+
+    def _handle(self, event: said.Event) -> None:
+        """Writes down what a worker reported."""
+        if event.number not in self._mine:
+            return  # of a trial that somebody else has now
+        try:
+            self._take(event)
+        except LostClaimError:
+            self._forget(event.number)
+            self._watcher.says(f"trial {event.number}: taken over by another machine; what was done here is dropped")
+        if self.stopped is None:
+            self._look()
+
+    def _take(self, event: said.Event) -> None:
+        trial = self._trials[event.number]
+        match event:
+            case said.Stepped(step=step):
+                self._watcher.steps(trial, step)
+            case said.EpochDone(row=row):
+                self._epoch(trial, row)
+            case said.Paused() | said.Stopped():
+                span = self._span(trial)
+                self._study.pause(trial.number, span)
+                self._ends(replace(trial, status="paused", spans=_with(trial, span), worker=None))
+            case said.Done(result=result):
+                for row in result.history:  # epochs that nobody told of: the worker was killed right after them
+                    self._epoch(self._trials[event.number], row)
+                trial = self._trials[event.number]
+                span = self._span(trial)
+                self._study.complete(trial.number, result, trial.images_per_second, span)
+                self._ends(replace(trial, status="done", spans=_with(trial, span), worker=None, result=result))
+            case said.Failed(reason=reason):
+                self._fail(trial, reason)
+            case said.Died(how=how):
+                self._died(trial, how)
+            case _:
+                pass
+
+    def _epoch(self, trial: Trial, row: Mapping[str, Any]) -> None:
+        epoch, value = int(row["epoch"]), row["mean_iou"]
+        if epoch <= trial.epochs:
+            return
+        self._study.epoch(trial.number, epoch, value)
+        curve = {**trial.curve, **({} if value is None else {epoch: float(value)})}
+        self._know(replace(trial, epochs=epoch, curve=curve, deaths=0))
+
+    def _fail(self, trial: Trial, reason: str) -> None:
+        span = self._span(trial)
+        self._study.fail(trial.number, reason, span)
+        self._ends(replace(trial, status="failed", spans=_with(trial, span), worker=None, reason=reason))
+
+    def _died(self, trial: Trial, how: str) -> None:
+        deaths = trial.deaths + 1
+        where = f"in epoch {trial.epochs + 1}"
+        if deaths >= MOST_DEATHS:
+            self._fail(trial, f"its worker {_was(how)} {where}, {deaths} times")
+            return
+        self._study.release(trial.number, died=True)
+        self._forget(trial.number)
+        self._know(replace(trial, status="paused", worker=None, deaths=deaths))
+        told = f"its worker {_was(printable(how))} {where}; it goes on from its checkpoint"
+        self._watcher.says(f"trial {trial.number}: {told}")
+
+    def _span(self, trial: Trial) -> Span | None:
+        """What its worker trained since it has it; None where that is not a whole epoch."""
+        worker, began, epochs = self._mine[trial.number]
+        if trial.epochs <= epochs:
+            return None
+        return Span(
+            first_epoch=epochs + 1,
+            last_epoch=trial.epochs,
+            began=began,
+            ended=self._clocks.wall(),
+            worker=f"{self._host}/{worker}",
+        )
+
+    def _ends(self, trial: Trial) -> None:
+        self._forget(trial.number)
+        self._know(trial)
+        self._watcher.ends(trial, self._done, self._decider.wanted)
+
+    # --- what is known
+
+    @property
+    def _done(self) -> int:
+        return sum(trial.status != "running" for trial in self._trials.values())
+
+    def _know(self, trial: Trial) -> None:
+        self._trials[trial.number] = trial
+        self._news = True
+        self._decider.tell(trial)
+
+    def _forget(self, number: int) -> None:
+        self._mine.pop(number, None)
+
+    def _read(self) -> None:
+        """Takes in what the study holds, but of trials that are trained here: nobody knows these better."""
+        for trial in self._study.trials():
+            if trial.number not in self._mine and self._trials.get(trial.number) != trial:
+                self._know(trial)
+
+    # --- stopping, and being alive
+
+    def _look(self) -> None:
+        """Now and then: whether it is time to stop."""
+        now = self._clocks.steady()
+        if self._deadline is not None and now >= self._deadline:
+            self._stop(TIME_UP)
+        elif now - self._looked >= LOOK:
+            self._looked = now
+            if self._study.stop_requests != self._stop_requests:
+                self._stop(STOPPED)
+
+    def _stop(self, why: str) -> None:
+        self.stopped = why
+        self._crew.stop()
+
+    def _hand_back(self) -> None:
+        """Trials that were under way when something ended the search wait for whoever goes on with it."""
+        for number in list(self._mine):
+            trial = self._trials[number]
+            span = self._span(trial)
+            self._forget(number)
+            try:
+                self._study.pause(number, span)
+            except LostClaimError:
+                continue
+            self._know(replace(trial, status="paused", spans=_with(trial, span), worker=None))
+
+    @contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Inside, other machines see that the trials of this one are alive."""
+        if not self._shared:
+            yield
+            return
+        enough = Flag()
+
+        def beat() -> None:
+            while not enough.wait(self._study.heartbeat):
+                self._study.beat(list(self._mine))
+
+        thread = Thread(target=beat, name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            enough.set()
+
+
+def _was(how: str) -> str:
+    return f"was {how}" if how.startswith("killed") else how
+
+
+def _with(trial: Trial, span: Span | None) -> tuple[Span, ...]:
+    return trial.spans if span is None else (*trial.spans, span)

@@ -1,0 +1,61 @@
+"""How candidates lie to each other: places along the axes, as tables over pairs of places and as rows of zeros and
+ones.
+
+A table of an axis with k values is (k + 1, k + 1): row and column 0 are NOWHERE, 1 to k the values. What is a sum over
+axes of such tables is then a product of matrices, however many candidates there are.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from budgetnet.plan.feasible import Axis, Feasible
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+def codes(feasible: Feasible, indices: Indices) -> Indices:
+    """(n) -> (n, axes): places counted from 1, NOWHERE as 0."""
+    return feasible.places[indices].astype(np.int64) + 1
+
+
+def tables(axes: Sequence[Axis], table: Callable[[Axis], Floats]) -> list[Floats]:
+    """One table for each axis."""
+    return [table(axis) for axis in axes]
+
+
+def flags(feasible: Feasible, indices: Indices) -> Floats:
+    """(n) -> (n, sum over axes of k + 1): 1 at the place along each axis, 0 elsewhere."""
+    found = codes(feasible, indices)
+    return np.concatenate([np.eye(len(a.values) + 1)[found[:, j]] for j, a in enumerate(feasible.axes)], axis=1)
+
+
+def sums(feasible: Feasible, known: Sequence[Floats], first: Indices, second: Indices) -> Floats:
+    """(n), (m) -> (n, m): the tables' sum over all axes for each pair."""
+    found = codes(feasible, first)
+    rows = np.concatenate([table[found[:, j]] for j, table in enumerate(known)], axis=1)
+    return rows @ flags(feasible, second).T
+
+
+def steps_apart(axis: Axis) -> Floats:
+    """Table of distances: steps over the axis' length between numbers, 1 between words and from NOWHERE to others."""
+    count = len(axis.values)
+    apart = 1.0 - np.eye(count + 1)
+    if axis.numeric:
+        apart[1:, 1:] = np.abs(np.subtract.outer(scale(axis), scale(axis)))
+    return apart
+
+
+def scale(axis: Axis) -> Floats:
+    """(k): the places along an axis from 0 to 1."""
+    return np.linspace(0.0, 1.0, len(axis.values))
+
+
+def speed(feasible: Feasible, indices: Indices) -> Floats:
+    """(n) -> (n): the logarithm of the throughput, 0 for the slowest and 1 for the fastest candidate of the set."""
+    # the fewest operations stand last, so the ends of the set are the ends of its range
+    slowest, fastest = np.log(feasible.images_per_second[[0, -1]])
+    span = max(float(fastest - slowest), 1e-12)
+    return np.asarray((np.log(feasible.images_per_second[indices]) - slowest) / span, dtype=np.float64)

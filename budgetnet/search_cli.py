@@ -1,0 +1,234 @@
+"""`budgetnet search`: a race of candidates that fit the budget, how it stands, and how to end it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from budgetnet.errors import BudgetnetError
+from budgetnet.terminal import wide_console
+from budgetnet.training_options import (
+    EpochsOption,
+    RecipeOption,
+    SeedOption,
+    SettingOption,
+    StemOption,
+    TeacherOption,
+    changes,
+)
+
+HOW_FAR, HOW, WHERE, TRUST, OTHER = (
+    "How far to search",
+    "How to search",
+    "Where, and with what",
+    "How far to trust it",
+    "A search that is there",
+)
+
+
+def search(
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            metavar="SCENARIO",
+            help="A scenario file, or a built-in one: demo, parking, urban, rural, surround, camvid-parking, "
+            "camvid-urban, camvid-rural.",
+        ),
+    ] = "urban",
+    trials: Annotated[
+        int, typer.Option(help="How many candidates to begin, at most.", min=1, max=1_000_000, rich_help_panel=HOW_FAR)
+    ] = 20,
+    max_epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="How many epochs to train in all, at most; repeats and audits come on top.",
+            min=1,
+            show_default="none",
+            rich_help_panel=HOW_FAR,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            help="Stop after so many seconds, at the end of the epochs under way.",
+            min=0,
+            show_default="none",
+            rich_help_panel=HOW_FAR,
+        ),
+    ] = None,
+    sampler: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What proposes candidates: tpe, gp, nsga2, nsga3, random, quasi-random, exhaustive.",
+            rich_help_panel=HOW,
+        ),
+    ] = "tpe",
+    rungs: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|none|EPOCHS",
+            help="After which epochs candidates pause, and only the best third go on: 2,6. auto is a ninth and a third "
+            "of a training; none trains every candidate to the end.",
+            rich_help_panel=HOW,
+        ),
+    ] = "auto",
+    warm_start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="An earlier search's folder: its best candidates come first.", rich_help_panel=HOW
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:ARGUMENT]",
+            help="synthetic, camvid:PATH, ...: what `budgetnet data list` names.",
+            show_default="the scenario's, else synthetic",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Where the files go. Machines that share it also go on from each other's checkpoints.",
+            show_default="reports/<scenario>",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            help="Trainings side by side on this machine; cores and GPUs are shared out.",
+            min=1,
+            max=64,
+            rich_help_panel=WHERE,
+        ),
+    ] = 1,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="A database that several machines share: postgresql://user@host/name. All run this same command.",
+            show_default="a file in the output folder",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What the search is called in a shared database.",
+            show_default="the scenario's name",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    memory_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GB",
+            help="What images may take of memory, of all workers together; more is kept in files beside the reports.",
+            min=0,
+            show_default="half of what is free",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
+    repeats: Annotated[
+        int,
+        typer.Option(
+            help="Train the front from so many seeds in all: mean and spread.", min=1, max=100, rich_help_panel=TRUST
+        ),
+    ] = 1,
+    audit: Annotated[
+        int,
+        typer.Option(
+            metavar="K",
+            help="Train K candidates three times as long: do short trainings rank as long ones do?",
+            min=0,
+            max=1000,
+            rich_help_panel=TRUST,
+        ),
+    ] = 0,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Throw the folder's earlier search away.", rich_help_panel=OTHER)
+    ] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Show how a running or finished search stands.", rich_help_panel=OTHER)
+    ] = False,
+    stop: Annotated[
+        bool,
+        typer.Option(
+            "--stop",
+            help="End a running search, on all its machines, after the epochs under way; it can go on later.",
+            rich_help_panel=OTHER,
+        ),
+    ] = False,
+    recipe: RecipeOption = None,
+    epochs: EpochsOption = None,
+    stem: StemOption = None,
+    teacher: TeacherOption = None,
+    setting: SettingOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Race candidates that fit the budget, and rank them on IoU against throughput.
+
+    Every candidate that fits is known before anything is trained, and none is trained twice. Candidates train in rungs:
+    at each only those go on that may still come to the Pareto front. Everything is kept in `reports/<scenario>`; after
+    Ctrl-C or a kill the same command goes on where it was. From a pre-trained stem a short training tells far more:
+    --stem. Example: budgetnet search parking --dataset camvid:PATH --trials 40 --workers 2
+    """
+    from budgetnet.scenario import load
+
+    loaded = load(scenario)
+    folder = output or Path("reports") / loaded.name
+    name = study or loaded.name
+    if status or stop:
+        _about(folder, storage, name, status=status, stop=stop)
+        return
+    if study is not None and storage is None:
+        raise BudgetnetError("--study: must come with --storage, but got it alone")
+    training = changes(setting, recipe=recipe, epochs=epochs, stem=stem, teacher=teacher, seed=seed)
+    asked = loaded.changed(training=training, dataset=dataset or loaded.dataset or "synthetic")
+    from budgetnet.plan import plan as make_plan
+
+    planned = make_plan(asked)
+    if not planned.fit:
+        typer.echo(planned.verdict)
+        raise typer.Exit(1)
+    from budgetnet.searching import Request, run_search
+
+    request = Request(
+        folder=folder,
+        trials=trials,
+        epochs=max_epochs,
+        timeout=timeout,
+        sampler=sampler,
+        rungs=rungs,
+        workers=workers,
+        storage=storage,
+        study=study,
+        earlier=warm_start,
+        repeats=repeats,
+        audit=audit,
+        restart=restart,
+        memory_limit=memory_limit,
+    )
+    outcome = run_search(planned, request, screen=wide_console())
+    raise typer.Exit(130 if outcome.interrupted else 1 if outcome.all_failed else 0)
+
+
+def _about(folder: Path, storage: str | None, name: str, *, status: bool, stop: bool) -> None:
+    """Says how a search stands, or asks it to end."""
+    from budgetnet.searching import ask_to_stop, status_of
+
+    if status and stop:
+        raise BudgetnetError("--status and --stop: must be given one at a time, but got both")
+    if stop:
+        typer.echo(ask_to_stop(folder, storage, name))
+        return
+    from budgetnet.formats import table
+
+    table.show(status_of(folder, storage, name), wide_console())
