@@ -165,6 +165,7 @@ def trained(asked: argparse.Namespace, scenario: Scenario) -> Iterator[dict[str,
         kept.open("a", encoding="utf-8") as file,
     ):
         futures = [pool.submit(record, *job) for job in jobs]
+        file.write("\n")  # ends a line that a kill cut short
         for number, future in enumerate(as_completed(futures), 1):
             one = future.result()
             file.write(json.dumps(one) + "\n")

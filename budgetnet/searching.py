@@ -29,7 +29,7 @@ from budgetnet.search import halving, samplers
 from budgetnet.search import report as search_report
 from budgetnet.search.checks import front
 from budgetnet.search.crew import Alone, Crew, Workers
-from budgetnet.search.run import Asked, Outcome, Place, Storage, search
+from budgetnet.search.run import STUDY, Asked, Outcome, Place, Storage, checks_of, search
 from budgetnet.search.study import Study
 from budgetnet.search.trial import Trial
 from budgetnet.space import told_space
@@ -302,13 +302,22 @@ def ask_to_stop(folder: Path, storage: str | None, name: str) -> str:
     """Asks the search of a folder, or of a shared database, to end; what was done, in a sentence. Raises
     BudgetnetError where there is none.
     """
-    study = _there(folder, storage, name)
-    running = [trial for trial in study.trials() if trial.status == "running"]
-    study.ask_to_stop()
+    studies = [_there(folder, storage, name), *_checks(folder, storage, name)]
+    running = sum(trial.status == "running" for study in studies for trial in study.trials())
+    for study in studies:
+        study.ask_to_stop()
     if not running:
         return "Nothing is being trained there."
-    return f"Asked to stop: {units.counted(len(running), 'training', 'trainings')} will end after the epoch under way."
+    return f"Asked to stop: {units.counted(running, 'training', 'trainings')} will end after the epoch under way."
 
 
 def _there(folder: Path, storage: str | None, name: str) -> Study:
     return Study.existing(folder) if storage is None else Study.existing(folder, storage=storage, name=name)
+
+
+def _checks(folder: Path, storage: str | None, name: str) -> list[Study]:
+    """The study of the trainings that check a search, where there is one."""
+    try:
+        return [Study.existing(folder, storage=storage, name=checks_of(STUDY if storage is None else name))]
+    except BudgetnetError:
+        return []

@@ -155,3 +155,21 @@ def test_what_was_not_measured_is_said():
     begun = tuple(replace(check, status="running", result=None, curve={}, epochs=0) for check in audited.checks)
     waiting = Findings(replace(audited, checks=begun), GUESS)
     assert audit_text(waiting) == "No longer training of the audit is finished yet."
+
+
+@pytest.mark.parametrize(
+    ("noise", "how"),
+    [(0.0, "ordered well as after 27"), (0.02, "ordered roughly as"), (0.5, "ordered not reliably as")],
+)
+def test_the_verdict_trusts_an_audit_no_more_than_its_interval(noise, how):
+    outcome = searched(many_heads(), trials=40, rungs=(1, 3, 9), audit=20)
+    rng = np.random.default_rng(0)
+    own = {trial.candidate: trial.curve[1] for trial in outcome.trials if trial.curve}
+    checks = tuple(
+        replace(check, result=result(check.candidate, 27, own[check.candidate] + noise * rng.normal()))
+        for check in outcome.checks
+    )
+    findings = Findings(replace(outcome, checks=checks), GUESS)
+    assert f"After 1 epoch, 20 audited candidates are {how}" in verdict(findings)
+    few = Findings(replace(outcome, checks=checks[:4]), GUESS)
+    assert "audited" not in verdict(few)

@@ -116,5 +116,6 @@ def several(path: Path, chunk: Sequence[Order]) -> list[Replay]:
 def _add(path: Path, chunk: Sequence[Order], replays: Sequence[Replay]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
+        file.write("\n")  # ends a line that a kill cut short
         for order, replay in zip(chunk, replays, strict=True):
             file.write(json.dumps({"order": asdict(order), "replay": replay.record()}) + "\n")

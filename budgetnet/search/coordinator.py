@@ -7,14 +7,14 @@ each training is.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 from typing import Any, Final, Protocol, final
 
-from budgetnet.errors import printable
+from budgetnet.errors import BudgetnetError, printable
 from budgetnet.results import Step
 from budgetnet.search import jobs as said
 from budgetnet.search.crew import Crew
@@ -179,7 +179,6 @@ class Coordinator:
 
     def _claim(self, worker: int) -> Trial | None:
         """Decides what a worker does, and writes it down, while nobody else does so."""
-        name = f"{self._host}/{worker}"
         with self._study.deciding():
             if self._shared:
                 self._take_back()
@@ -187,21 +186,30 @@ class Coordinator:
             asked = self._decider.ask()
             if asked is None:
                 return None
-            if isinstance(asked, Begin):
-                trial = self._study.begin(
-                    asked.candidate,
-                    images_per_second=asked.images_per_second,
-                    target=asked.target,
-                    origin=asked.origin,
-                    worker=name,
-                    changes=asked.changes,
-                )
-            else:
-                self._study.resume(asked.number, target=asked.target, worker=name)
-                known = self._trials[asked.number]
-                trial = replace(known, status="running", target=asked.target, worker=name)
-        self._know(trial)
+            try:
+                trial = self._claimed(asked, f"{self._host}/{worker}")
+            except LostClaimError:  # the database was away meanwhile, and another machine has decided
+                trial = None
+        if trial is None:
+            self._news = True  # to be decided anew
+        else:
+            self._know(trial)
         return trial
+
+    def _claimed(self, asked: Begin | Resume, worker: str) -> Trial | None:
+        """The trial, claimed for a worker; None where another one was faster."""
+        if isinstance(asked, Resume):
+            if not self._study.resume(asked.number, target=asked.target, worker=worker):
+                return None
+            return replace(self._trials[asked.number], status="running", target=asked.target, worker=worker)
+        return self._study.begin(
+            asked.candidate,
+            images_per_second=asked.images_per_second,
+            target=asked.target,
+            origin=asked.origin,
+            worker=worker,
+            changes=asked.changes,
+        )
 
     def _take_back(self) -> None:
         """Frees trials of machines that were not heard of for too long."""
@@ -361,7 +369,8 @@ class Coordinator:
 
         def beat() -> None:
             while not enough.wait(self._study.heartbeat):
-                self._study.beat(list(self._mine))
+                with suppress(BudgetnetError):  # the database stays away: whoever works with it says so
+                    self._study.beat(list(self._mine))
 
         thread = Thread(target=beat, name="heartbeat", daemon=True)
         thread.start()

@@ -8,26 +8,37 @@ import platform
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, final
 
-from budgetnet import files
 from budgetnet.locks import alone
 from budgetnet.networks import Candidate
 from budgetnet.plan import Plan
 from budgetnet.plan.feasible import Feasible
 from budgetnet.search import samplers
 from budgetnet.search.checks import Checks, wanted
-from budgetnet.search.coordinator import INTERRUPTED, STOPPED, TIME_UP, Clocks, Coordinator, Watcher
+from budgetnet.search.coordinator import INTERRUPTED, STOPPED, TIME_UP, Clocks, Coordinator, Decider, Watcher
 from budgetnet.search.crew import Crew
 from budgetnet.search.halving import REDUCTION
 from budgetnet.search.race import Limits, Race
 from budgetnet.search.study import Study
 from budgetnet.search.trial import Trial
 
-__all__ = ["CHECKS", "INTERRUPTED", "RUNS", "STOPPED", "TIME_UP", "Asked", "Outcome", "Storage", "Watcher", "search"]
+__all__ = [
+    "CHECKS",
+    "INTERRUPTED",
+    "RUNS",
+    "STOPPED",
+    "TIME_UP",
+    "Asked",
+    "Outcome",
+    "Place",
+    "Storage",
+    "checks_of",
+    "search",
+]
 
 RUNS: Final = "runs"
 CHECKS: Final = "checks"
@@ -155,15 +166,52 @@ def search(
     clocks = clocks or Clocks()
     deadline = None if asked.seconds is None else clocks.steady() + asked.seconds
     feasible = feasible or Feasible(plan.scenario)
-    training = plan.scenario.training
     shared = place.storage.url is not None
     with nullcontext() if shared else alone(place.folder, "search"), crew() as workers:
-        files.make_folder(place.folder)
-        told = {**settings, "search": asked.record()}
-        space = plan.scenario.space
-        study = _open(place, told, space, place.storage.name, restart=restart, watcher=watcher)
+        work = _Work(
+            plan=plan,
+            crew=workers,
+            asked=asked,
+            place=place,
+            settings={**settings, "search": asked.record()},
+            watcher=watcher,
+            deadline=deadline,
+            clocks=clocks,
+        )
         if restart:
-            _remove_runs(place.folder)
+            work.throw_away()
+        trials, wanted_trials, stopped = work.race(feasible)
+        checks, stopped = work.check(trials, stopped)
+    return Outcome(
+        plan=plan,
+        feasible=feasible.record(),
+        trials=trials,
+        rungs=tuple(asked.rungs),
+        sampler=asked.sampler,
+        networks=len(feasible),
+        wanted=max(wanted_trials, len(trials)),
+        checks=checks,
+        stopped=stopped,
+    )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What the two halves of a search share."""
+
+    plan: Plan
+    crew: Crew
+    asked: Asked
+    place: Place
+    settings: Mapping[str, Any]
+    watcher: Watcher
+    deadline: float | None
+    clocks: Clocks
+
+    def race(self, feasible: Feasible) -> tuple[tuple[Trial, ...], int, str | None]:
+        """The search itself: its trials, how many are wanted, and why it ended before its end."""
+        asked, training = self.asked, self.plan.scenario.training
         race = Race(
             feasible,
             training,
@@ -173,62 +221,62 @@ def search(
             limits=Limits(trials=asked.trials, epochs=asked.epochs),
             first=asked.first,
         )
+        with closing(self._study(self.place.storage.name)) as study:
+            racing = self._coordinator(study, race, RUNS)
+            racing.run()
+        return racing.trials, race.wanted, racing.stopped
 
-        def coordinator(of: Study, decider: Any, folder: str) -> Coordinator:
-            return Coordinator(
-                of,
-                decider,
-                workers,
-                folder=place.folder / folder,
-                epochs=training.epochs,
-                shared=shared,
-                host=place.host,
-                watcher=watcher,
-                deadline=deadline,
-                clocks=clocks,
-            )
-
-        racing = coordinator(study, race, RUNS)
-        racing.run()
-        checks: tuple[Trial, ...] = ()
-        stopped = racing.stopped
-        checking = Checks(wanted(racing.trials, training, repeats=asked.repeats, audit=asked.audit))
-        if asked.repeats > 1 or asked.audit:
-            name = f"{place.storage.name} {CHECKS}"
-            judged = coordinator(_open(place, told, space, name, restart=restart, watcher=watcher), checking, CHECKS)
+    def check(self, trials: Sequence[Trial], stopped: str | None) -> tuple[tuple[Trial, ...], str | None]:
+        """Repeats and audits, those of earlier calls alone where the search was `stopped`; and why they ended."""
+        asked = self.asked
+        if asked.repeats == 1 and not asked.audit:
+            return (), stopped
+        checks = Checks(wanted(trials, self.plan.scenario.training, repeats=asked.repeats, audit=asked.audit))
+        with closing(self._study(checks_of(self.place.storage.name))) as study:
+            checking = self._coordinator(study, checks, CHECKS)
             if stopped is None:
-                judged.run()
-                stopped = judged.stopped
+                checking.run()
             else:
-                judged.read()
-            checks = judged.trials
-        return Outcome(
-            plan=plan,
-            feasible=feasible.record(),
-            trials=racing.trials,
-            rungs=tuple(asked.rungs),
-            sampler=asked.sampler,
-            networks=len(feasible),
-            wanted=max(race.wanted, len(racing.trials)),
-            checks=checks,
-            stopped=stopped,
+                checking.read()
+        return checking.trials, stopped or checking.stopped
+
+    def throw_away(self) -> None:
+        """An earlier search, its checks, and what its trainings left."""
+        for name in (self.place.storage.name, checks_of(self.place.storage.name)):
+            self._study(name, restart=True).close()
+        _remove_runs(self.place.folder)
+
+    def _study(self, name: str, *, restart: bool = False) -> Study:
+        return Study.open(
+            self.place.folder,
+            self.settings,
+            space=self.plan.scenario.space,
+            restart=restart,
+            storage=self.place.storage.url,
+            name=name,
+            heartbeat=self.place.storage.heartbeat,
+            grace=self.place.storage.grace,
+            away=self.watcher.says,
+        )
+
+    def _coordinator(self, study: Study, decider: Decider, folder: str) -> Coordinator:
+        return Coordinator(
+            study,
+            decider,
+            self.crew,
+            folder=self.place.folder / folder,
+            epochs=self.plan.scenario.training.epochs,
+            shared=self.place.storage.url is not None,
+            host=self.place.host,
+            watcher=self.watcher,
+            deadline=self.deadline,
+            clocks=self.clocks,
         )
 
 
-def _open(
-    place: Place, settings: Mapping[str, Any], space: Mapping[str, Any], name: str, *, restart: bool, watcher: Watcher
-) -> Study:
-    return Study.open(
-        place.folder,
-        settings,
-        space=space,
-        restart=restart,
-        storage=place.storage.url,
-        name=name,
-        heartbeat=place.storage.heartbeat,
-        grace=place.storage.grace,
-        away=watcher.says,
-    )
+def checks_of(name: str) -> str:
+    """What the study is called that checks the study `name`."""
+    return f"{name} {CHECKS}"
 
 
 _RUN: Final = re.compile(r"[0-9]{4,}")

@@ -87,17 +87,18 @@ def _wanted(findings: Findings) -> str:
 
 
 def _order(findings: Findings) -> str:
-    """What an audit says, in a sentence."""
-    found = [each for each in findings.agreements if each.tau is not None]
-    return " ".join(_agreed(each) for each in found)
+    """What an audit says of every rung, a sentence each; rungs of so few candidates that there is no interval say
+    nothing.
+    """
+    return " ".join(_agreed(each) for each in findings.agreements if each.tau is not None and each.tau_interval)
 
 
 def _agreed(each: Agreement) -> str:
     assert each.tau is not None
-    how = "well" if each.tau >= 0.7 else "roughly" if each.tau >= 0.4 else "hardly"
-    interval = (
-        "" if each.tau_interval is None else f", 95 % interval {each.tau_interval[0]:.2f} to {each.tau_interval[1]:.2f}"
-    )
+    assert each.tau_interval is not None
+    low, high = each.tau_interval
+    how = "well" if each.tau >= 0.7 and low >= 0.4 else "roughly" if each.tau >= 0.4 and low > 0 else "not reliably"
+    interval = f", 95 % interval {low:.2f} to {high:.2f}"
     return (
         f"After {units.counted(each.short, 'epoch', 'epochs')}, {each.candidates} audited candidates are ordered {how} "
         f"as after {each.long} (Kendall's tau {each.tau:.2f}{interval})."

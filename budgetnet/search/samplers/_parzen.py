@@ -24,23 +24,26 @@ WIDTH: Final = 0.2
 LEAK: Final = 0.15
 """Share of a window that is spread evenly over the axis, and that which other words have of it."""
 
+FAILURE_LEAK: Final = 0.5
+"""LEAK of windows that tell success: what makes a training fail is a part more often than a combination of them."""
+
 DOUBT: Final = 0.1
 """How many successful trials everywhere that nobody has seen are believed in: one failure far away changes little."""
 
 
-def _window(axis: Axis) -> Floats:
+def _window(axis: Axis, leak: float) -> Floats:
     """Logarithm of an axis' kernels: row is the observation, column the place that is asked about."""
     count = len(axis.values)
     kernel = np.eye(count + 1)
     if axis.numeric:
         kernel[1:, 1:] = np.exp(-0.5 * (np.subtract.outer(scale(axis), scale(axis)) / WIDTH) ** 2)
     kernel /= kernel.sum(axis=1, keepdims=True)
-    return np.asarray(np.log((1 - LEAK) * kernel + LEAK / count), dtype=np.float64)
+    return np.asarray(np.log((1 - leak) * kernel + leak / count), dtype=np.float64)
 
 
-def windows(feasible: Feasible, seen: Indices, asked: Indices) -> NDArray[np.float32]:
+def windows(feasible: Feasible, seen: Indices, asked: Indices, leak: float = LEAK) -> NDArray[np.float32]:
     """(n), (m) -> (n, m): how much each candidate seen says about each asked, 1 at the most."""
-    known = tables(feasible.axes, _window)
+    known = tables(feasible.axes, lambda axis: _window(axis, leak))
     logs = sums(feasible, known, seen, asked)
     highest = sum(float(table.max()) for table in known)
     return np.exp((logs - highest).astype(np.float32))  # half the bytes: this is what a proposal costs
@@ -50,6 +53,6 @@ def success(view: View, asked: Indices) -> Floats:
     """(m): how likely a training does not fail, from those that did and did not near by."""
     if not len(view.failed):
         return np.ones(len(asked))
-    good = windows(view.feasible, view.seen, asked).sum(axis=0, dtype=np.float64) + DOUBT
-    bad = windows(view.feasible, view.failed[-512:], asked).sum(axis=0, dtype=np.float64)
+    good = windows(view.feasible, view.seen, asked, FAILURE_LEAK).sum(axis=0, dtype=np.float64) + DOUBT
+    bad = windows(view.feasible, view.failed[-512:], asked, FAILURE_LEAK).sum(axis=0, dtype=np.float64)
     return np.asarray(good / (good + bad), dtype=np.float64)

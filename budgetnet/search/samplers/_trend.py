@@ -29,8 +29,8 @@ class Trend:
     """A fitted trend: one slope per column, and `left` (n), what it leaves of each trial, itself left out of the fit
     (`left_alone`) or not.
 
-    `noise` is the variance of what it leaves, `penalty` the ridge's; `right` (k, columns) and `power` (k) are directions
-    among the columns and how much the trials say about each.
+    `noise` is the variance of what it leaves, `penalty` the ridge's; `right` (k, columns) and `power` (k) are
+    directions among the columns and how much the trials say about each.
     """
 
     slopes: Floats
