@@ -2,6 +2,7 @@
 
     python benchmarks/search.py [--seeds 100] [--strategies ours random optuna-tpe] [--plot reports/replays.png]
     python benchmarks/search.py --flat              what a decision costs with up to 10,000 trials
+    python benchmarks/search.py --overhead          what a whole search of 500 trials costs besides training
 
 A table (`benchmarks/record.py` makes one) holds what training each candidate of a space brings after every epoch, so a
 strategy that asks for a training is answered at once. Replay number r is answered from recorded seed r modulo their
@@ -23,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from replays import flat, report, results, strategies, tables
+from replays import flat, overhead, report, results, strategies, tables
 
 from budgetnet import files
 from budgetnet.errors import BudgetnetError
@@ -51,6 +52,9 @@ def words() -> argparse.ArgumentParser:
     made.add_argument("--plot", type=Path, help="a picture of the regret; its numbers in a CSV file beside it")
     made.add_argument("--flat", action="store_true", help="only what a decision costs with up to 10,000 trials")
     made.add_argument("--flat-trials", type=positive, default=flat.TRIALS)
+    made.add_argument("--overhead", action="store_true", help="only what a search of 500 trials costs besides training")
+    made.add_argument("--overhead-trials", type=positive, default=overhead.TRIALS)
+    made.add_argument("--epoch-seconds", type=float, default=overhead.SECONDS, help="that an epoch is taken to take")
     return made
 
 
@@ -87,6 +91,9 @@ def main(asked: argparse.Namespace) -> None:
     """Replays what is not replayed yet, then prints all of it."""
     if asked.flat:
         flatness(asked)
+        return
+    if asked.overhead:
+        print(overhead.report(overhead.measure(trials=asked.overhead_trials), asked.epoch_seconds))
         return
     names = asked.strategies or strategies.names()
     for name in names:

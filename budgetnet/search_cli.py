@@ -222,10 +222,10 @@ def search(
 
 def _about(folder: Path, storage: str | None, name: str, *, status: bool, stop: bool) -> None:
     """Says how a search stands, or asks it to end."""
-    from budgetnet.searching import ask_to_stop, status_of
-
     if status and stop:
         raise BudgetnetError("--status and --stop: must be given one at a time, but got both")
+    from budgetnet.searching import ask_to_stop, status_of
+
     if stop:
         typer.echo(ask_to_stop(folder, storage, name))
         return

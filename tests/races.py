@@ -37,6 +37,7 @@ def go(
     storage: Storage | None = None,
     watcher: Any = None,
     clocks: Clocks | None = None,
+    host: str = "here",
     **asked: Any,
 ) -> Outcome:
     """A search with formulas, or with one function for all trainings."""
@@ -47,7 +48,7 @@ def go(
         made,
         crew or (lambda: Alone(trains)),
         Asked(trials=trials, rungs=rungs or (1, 3, epochs), **asked),
-        Place(folder=folder, storage=storage or Storage(), host="here"),
+        Place(folder=folder, storage=storage or Storage(), host=host),
         settings=settings or {"seed": made.scenario.training.seed},
         watcher=watcher or Silent(),
         restart=restart,

@@ -17,6 +17,7 @@ from budgetnet.search.samplers import _pool as pool
 from budgetnet.search.samplers import _start as start
 from budgetnet.search.samplers import _trend as trend
 from budgetnet.search.samplers._nearest import nearest
+from budgetnet.search.samplers._telling import telling
 
 HEADS: Final = [
     {
@@ -361,12 +362,12 @@ def test_a_guess_is_surer_of_what_was_seen_and_trusts_whole_trainings_more(estim
     assert np.abs(at_seen - iou[seen])[early].mean() < np.abs(mixed - iou[seen])[early].mean()
 
 
-def test_the_process_is_fitted_to_a_bounded_choice_that_holds_the_front(large):
+def test_what_a_model_takes_is_bounded_and_holds_the_front(large):
     seen = np.linspace(0, len(large) - 1, 512).astype(np.int64)
     iou = 0.4 - 0.2 * np.arange(512) / 512 - 0.01 * (np.arange(512) % 20 > 0)
-    kept = gp.telling(large, seen, iou)
-    assert len(kept) == gp.MOST
-    assert len(set(kept)) == gp.MOST
+    kept = telling(large, seen, iou, 160)
+    assert len(kept) == len(set(kept)) == 160
+    assert telling(large, seen, iou, 512).tolist() == list(range(512))
     assert set(range(0, 512, 20)) <= set(kept.tolist())
 
 

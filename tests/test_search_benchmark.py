@@ -17,7 +17,7 @@ from budgetnet.search import pareto
 from budgetnet.training_settings import Training
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-PARTS = ("flat", "ledger", "measures", "plain", "report", "results", "strategies", "tables")
+PARTS = ("flat", "ledger", "measures", "overhead", "plain", "report", "results", "strategies", "tables")
 RECORDED = [FOLDER / "replays" / name for name in ("camvid.json", "synthetic.json")]
 
 SPACE = """\
@@ -272,6 +272,24 @@ def test_the_formula_of_the_large_replay_by_hand(parts):
     assert curve[3] == pytest.approx(formula.limits[0] * (1 - 0.9 * np.exp(-3 / 3)))
     learnt = 0.25 + 0.4 * (1 - np.exp(-3))
     assert abs(formula.limits[0] - learnt) < 0.05 + 0.05
+
+
+def test_a_searchs_own_share_by_hand(parts):
+    """4 s of its own and 98 epochs of 2 s: 2 %."""
+    found = parts.overhead.Overhead(trials=20, epochs=98, searching=3.0, reporting=1.0, busy=2.5)
+    assert found.share(2.0) == pytest.approx(0.02)
+    told = parts.overhead.report(found, 2.0)
+    assert told.startswith("20 trials, 98 epochs: 3.0 s of sampling, storage and progress (30.6 ms an epoch), 1.0 s of")
+    assert "2.5 s of all that a processor worked" in told
+    assert "is 2.00 %, wanted at most 2 %: reached. It is 2 % where an epoch takes 2.00 s." in told
+    assert "2.01 %, wanted at most 2 %: NOT reached" in parts.overhead.report(found, 1.99)
+
+
+def test_a_real_search_is_timed_around_trainings_that_take_no_time(parts):
+    found = parts.overhead.measure(trials=4, batches=2)
+    assert found.trials == 4
+    assert 4 <= found.epochs <= 36
+    assert min(found.searching, found.reporting, found.busy) > 0
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """How candidates lie to each other: places along the axes, as tables over pairs of places and as rows of zeros and
 ones.
 
-A table of an axis with k values is (k + 1, k + 1): row and column 0 are NOWHERE, 1 to k the values. What is a sum over
-axes of such tables is then a product of matrices, however many candidates there are.
+A table of an axis with k values is (k + 1, k + 1): row and column 0 are NOWHERE, 1 to k the values. A sum over axes of
+such tables, for all pairs of many candidates, is then one product of matrices.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from budgetnet.plan.feasible import Axis, Feasible
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
+
+LONG: Final = 32
+"""Values from which an axis' table is looked up pair by pair: in the product each value costs a column."""
 
 
 def codes(feasible: Feasible, indices: Indices) -> Indices:
@@ -26,17 +30,28 @@ def tables(axes: Sequence[Axis], table: Callable[[Axis], Floats]) -> list[Floats
     return [table(axis) for axis in axes]
 
 
-def flags(feasible: Feasible, indices: Indices) -> Floats:
-    """(n) -> (n, sum over axes of k + 1): 1 at the place along each axis, 0 elsewhere."""
-    found = codes(feasible, indices)
-    return np.concatenate([np.eye(len(a.values) + 1)[found[:, j]] for j, a in enumerate(feasible.axes)], axis=1)
+def flags(axis: Axis, found: Indices) -> Floats:
+    """(n) codes -> (n, k + 1): 1 at the place along the axis, 0 elsewhere."""
+    return np.eye(len(axis.values) + 1)[found]
 
 
-def sums(feasible: Feasible, known: Sequence[Floats], first: Indices, second: Indices) -> Floats:
-    """(n), (m) -> (n, m): the tables' sum over all axes for each pair."""
-    found = codes(feasible, first)
-    rows = np.concatenate([table[found[:, j]] for j, table in enumerate(known)], axis=1)
-    return rows @ flags(feasible, second).T
+def sums(
+    feasible: Feasible, known: Sequence[Floats], first: Indices, second: Indices, kind: type[np.floating] = np.float64
+) -> NDArray[Any]:
+    """(n), (m) -> (n, m): the tables' sum over all axes for each pair, as numbers of a kind."""
+    here, there = codes(feasible, first), codes(feasible, second)
+    rows: list[NDArray[Any]] = [np.zeros((len(first), 1), dtype=kind)]
+    columns: list[NDArray[Any]] = [np.zeros((len(second), 1), dtype=kind)]
+    total: NDArray[Any] = np.zeros((len(first), len(second)), dtype=kind)
+    for column, (axis, table) in enumerate(zip(feasible.axes, known, strict=True)):
+        table = table.astype(kind)
+        if len(axis.values) > LONG:
+            total += table[np.ix_(here[:, column], there[:, column])]
+        else:
+            rows.append(table[here[:, column]])
+            columns.append(flags(axis, there[:, column]).astype(kind))
+    total += np.concatenate(rows, axis=1) @ np.concatenate(columns, axis=1).T
+    return total
 
 
 def steps_apart(axis: Axis) -> Floats:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from budgetnet.plan.feasible import Axis, Feasible
 from budgetnet.search.samplers import View
-from budgetnet.search.samplers._geometry import scale, sums, tables
+from budgetnet.search.samplers._geometry import codes, scale, sums, tables
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -44,9 +44,20 @@ def _window(axis: Axis, leak: float) -> Floats:
 def windows(feasible: Feasible, seen: Indices, asked: Indices, leak: float = LEAK) -> NDArray[np.float32]:
     """(n), (m) -> (n, m): how much each candidate seen says about each asked, 1 at the most."""
     known = tables(feasible.axes, lambda axis: _window(axis, leak))
-    logs = sums(feasible, known, seen, asked)
-    highest = sum(float(table.max()) for table in known)
-    return np.exp((logs - highest).astype(np.float32))  # half the bytes: this is what a proposal costs
+    # half the bytes of 64 bits: this is what a proposal costs
+    logs = sums(feasible, known, seen, asked, np.float32)
+    logs -= np.float32(sum(float(table.max()) for table in known))
+    return np.exp(logs, out=logs)
+
+
+def speaking_of_itself(feasible: Feasible, seen: Indices) -> float:
+    """What a candidate seen says about itself, on average, in the unit of `windows`."""
+    found = codes(feasible, seen)
+    logs = np.zeros(len(seen))
+    for column, axis in enumerate(feasible.axes):
+        itself = np.diagonal(_window(axis, LEAK))
+        logs += itself[found[:, column]] - itself.max()
+    return float(np.exp(logs).mean())
 
 
 def success(view: View, asked: Indices) -> Floats:

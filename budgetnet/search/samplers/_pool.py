@@ -15,7 +15,7 @@ from budgetnet.search.samplers import View
 Indices = NDArray[np.int64]
 Places = NDArray[np.int16]
 
-MOST: Final = 4096
+MOST: Final = 2048
 """Open candidates that a model looks at in one proposal."""
 
 
@@ -79,7 +79,7 @@ class _Index:
 
     def __init__(self, feasible: Feasible) -> None:
         self._places = feasible.places
-        drawn_numbers = np.random.default_rng(0).integers(2**63, size=self._places.shape[1], dtype=np.uint64)
+        drawn_numbers = np.random.default_rng(0).integers(2**63, size=(self._places.shape[1],), dtype=np.uint64)
         self._factors = [2 * int(each) + 1 for each in drawn_numbers]  # odd: no bit of a place is lost
         numbers = self._numbers(self._places)
         self._order = np.argsort(numbers, kind="stable")

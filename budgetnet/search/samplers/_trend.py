@@ -52,14 +52,13 @@ class Trend:
 
 def columns(feasible: Feasible, indices: Indices) -> Floats:
     """(n) -> (n, columns): one for each number, one for each word, one each for throughput and a constant."""
-    found, ones = codes(feasible, indices), flags(feasible, indices)
-    parts, start = [np.ones((len(indices), 1)), speed(feasible, indices)[:, None] - 0.5], 0
+    found = codes(feasible, indices)
+    parts = [np.ones((len(indices), 1)), speed(feasible, indices)[:, None] - 0.5]
     for column, axis in enumerate(feasible.axes):
-        stop = start + len(axis.values) + 1
         # a number that means nothing to a candidate stands in the middle: that it has none, its words say
         middle = np.concatenate([[0.0], scale(axis) - 0.5])
-        parts.append(middle[found[:, column], None] if axis.numeric else WORD * ones[:, start:stop])
-        start = stop
+        here = found[:, column]
+        parts.append(middle[here, None] if axis.numeric else WORD * flags(axis, here))
     return np.concatenate(parts, axis=1)
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budgetnet.plan.feasible import Axis, Feasible
-from budgetnet.search.pareto import ranks
 from budgetnet.search.samplers import View
 from budgetnet.search.samplers._gain import best_gain
 from budgetnet.search.samplers._geometry import scale, speed, sums, tables
 from budgetnet.search.samplers._parzen import success
+from budgetnet.search.samplers._telling import telling
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -23,7 +23,7 @@ LENGTHS: Final = (0.3, 0.6, 1.2, 2.4)
 NOISES: Final = (1e-3, 1e-2, 5e-2, 0.2)
 """Variance of the noise of a whole training, as a share of the signal's."""
 
-MOST: Final = 160
+MOST: Final = 128
 """Trials that the process is fitted to: cost grows with the cube."""
 
 NOWHERE_APART: Final = 0.25
@@ -37,7 +37,7 @@ def propose(view: View, rng: np.random.Generator) -> int:
 
 def estimate(feasible: Feasible, seen: Indices, values: Floats, trust: Floats, asked: Indices) -> tuple[Floats, Floats]:
     """Mean and deviation of the mean IoU of each candidate asked, after at most MOST of those seen."""
-    kept = telling(feasible, seen, values)
+    kept = telling(feasible, seen, values, MOST)
     seen, values, trust = seen[kept], values[kept], trust[kept]
     middle, spread = float(values.mean()), max(float(values.std()), 1e-6)
     # a trial at a low rung is noisier: scaled by the root of its trust, all have one noise
@@ -48,16 +48,6 @@ def estimate(feasible: Feasible, seen: Indices, values: Floats, trust: Floats, a
     within = ((fitted.vectors.T @ cross) ** 2 / fitted.values[:, None]).sum(axis=0)
     deviation = np.sqrt(fitted.variance * np.maximum(1.0 - within, 1e-6))
     return middle + spread * mean, spread * deviation
-
-
-def telling(feasible: Feasible, seen: Indices, values: Floats) -> Indices:
-    """Positions of the trials that the process is fitted to: the best by rank, and the others evenly, in order."""
-    if len(seen) <= MOST:
-        return np.arange(len(seen))
-    order = np.argsort(ranks(np.stack([values, speed(feasible, seen)], axis=1)), kind="stable")
-    half = MOST // 2
-    others = order[half:][np.linspace(0, len(order) - half - 1, MOST - half).astype(np.int64)]
-    return np.sort(np.concatenate([order[:half], others]))
 
 
 class _Fit(NamedTuple):

@@ -18,7 +18,8 @@ from budgetnet.plan.feasible import Feasible
 from budgetnet.search.samplers import View
 from budgetnet.search.samplers import _trend as trend
 from budgetnet.search.samplers._gain import best_gain
-from budgetnet.search.samplers._parzen import success, windows
+from budgetnet.search.samplers._parzen import speaking_of_itself, success, windows
+from budgetnet.search.samplers._telling import telling
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -29,9 +30,8 @@ PRIOR: Final = 0.5
 LEAST: Final = 0.15
 """No guess is surer than this share of what the trend leaves unexplained."""
 
-
-UNSURE: Final = 1.0
-"""How much of the trend's own variance counts."""
+MOST: Final = 256
+"""Trials that have windows; the trend takes all."""
 
 
 def propose(view: View, rng: np.random.Generator) -> int:
@@ -44,13 +44,14 @@ def estimate(feasible: Feasible, seen: Indices, values: Floats, trust: Floats, a
     middle, spread = float(values.mean()), max(float(values.std()), 1e-6)
     fitted = trend.fit(feasible, seen, (values - middle) / spread, trust)
     doubt = max(float(fitted.left_alone.std()), 0.05)
-    weights = windows(feasible, seen, asked) * trust.astype(np.float32)[:, None]
-    itself = float(np.diagonal(windows(feasible, seen[:64], seen[:64])).mean())
-    prior = PRIOR * itself
-    moments = np.stack([np.ones(len(seen)), fitted.left, fitted.left**2]).astype(np.float32) @ weights
+    kept = telling(feasible, seen, values, MOST)
+    left, weight = fitted.left[kept], trust[kept]
+    prior = PRIOR * speaking_of_itself(feasible, seen[kept])
+    carried = np.stack([weight, weight * left, weight * left**2]).astype(np.float32)
+    moments = carried @ windows(feasible, seen[kept], asked)
     total = moments[0].astype(np.float64) + prior
     mean = moments[1] / total
     variance = (moments[2] + prior * doubt**2) / total - mean**2
     expected, unsure = fitted.at(feasible, asked)
-    deviation = np.sqrt(np.maximum(variance, (LEAST * doubt) ** 2) + UNSURE * unsure)
+    deviation = np.sqrt(np.maximum(variance, (LEAST * doubt) ** 2) + unsure)
     return middle + spread * (expected + mean), spread * deviation
