@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -14,12 +15,21 @@ PACKAGES = ("budgetnet", "torch", "optuna", "fvcore", "numpy", "pandas")
 def provenance() -> dict[str, str]:
     """Name -> value: budgetnet's commit, the versions of what computes, the machine, the command that was given."""
     return {
-        "command": shlex.join(["budgetnet", *sys.argv[1:]]),
+        "command": shlex.join(["budgetnet", *map(without_password, sys.argv[1:])]),
         "commit": _commit(),
         **{package: _version(package) for package in PACKAGES},
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
+
+
+_PASSWORD = re.compile(r"(://[^:/@?#\s]*):.*@")
+_IN_QUERY = re.compile(r"(?i)([?&;][^=&;]*pass[^=&;]*=)[^&;]*")
+
+
+def without_password(word: str) -> str:
+    """A word of a command line as reports may show it: the password that a URL in it holds is `***`."""
+    return _IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"\1:***@", word)) if "://" in word else word
 
 
 def _version(package: str) -> str:
