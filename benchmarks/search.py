@@ -19,7 +19,6 @@ goes on.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -116,4 +115,4 @@ def run(given: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    run()

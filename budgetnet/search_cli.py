@@ -68,8 +68,8 @@ def search(
         str,
         typer.Option(
             metavar="auto|none|EPOCHS",
-            help="After which epochs candidates pause, and only the best third go on: 2,6. auto is a ninth and a third "
-            "of a training; none trains every candidate to the end.",
+            help="After which epochs candidates pause, and only the better half go on: 2,6. auto is a ninth and a third "
+            "of a training, but not within its warm-up; none trains every candidate to the end.",
             rich_help_panel=HOW,
         ),
     ] = "auto",

@@ -5,7 +5,9 @@ import re
 import pytest
 
 from budgetnet.errors import BudgetnetError
+from budgetnet.search import halving
 from budgetnet.search.halving import automatic, reached, rungs
+from budgetnet.training import schedules
 from budgetnet.training_settings import Training
 
 
@@ -15,6 +17,24 @@ from budgetnet.training_settings import Training
 )
 def test_automatic_rungs_are_a_ninth_and_a_third(epochs, expected):
     assert automatic(Training(epochs=epochs)) == expected
+
+
+@pytest.mark.parametrize(
+    ("training", "expected"),
+    [
+        ({"recipe": "short", "epochs": 9}, (3, 9)),
+        ({"recipe": "short", "epochs": 27}, (9, 27)),
+        ({"schedule": "one-cycle", "epochs": 9}, (3, 9)),
+        ({"schedule": "one-cycle", "epochs": 9, "warm_up": 0.1}, (1, 3, 9)),
+        ({"warm_up": 0.5, "epochs": 9}, (9,)),
+    ],
+)
+def test_no_automatic_rung_lies_within_the_warm_up(training, expected):
+    assert automatic(Training.model_validate(training)) == expected
+
+
+def test_one_cycle_rises_as_long_as_its_schedule_says():
+    assert halving.ONE_CYCLE_RISE == schedules.RISE
 
 
 @pytest.mark.parametrize("epochs", range(1, 60))

@@ -285,6 +285,7 @@ def test_a_searchs_own_share_by_hand(parts):
     assert "2.01 %, wanted at most 2 %: NOT reached" in parts.overhead.report(found, 1.99)
 
 
+@pytest.mark.slow
 def test_a_real_search_is_timed_around_trainings_that_take_no_time(parts):
     found = parts.overhead.measure(trials=4, batches=2)
     assert found.trials == 4

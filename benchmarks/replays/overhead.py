@@ -177,7 +177,8 @@ def report(found: Overhead, seconds: float) -> str:
     each = 1000 * found.searching / max(found.epochs, 1)
     return (
         f"{found.trials} trials, {found.epochs} epochs: {found.searching:.1f} s of sampling, storage and progress "
-        f"({each:.1f} ms an epoch), {found.reporting:.1f} s of reports; {found.busy:.1f} s of all that a processor worked. With epochs of {seconds:g} s the search's own "
-        f"share of its wall time is {100 * share:.2f} %, wanted at most {100 * MOST:g} %: {told}. It is {100 * MOST:g} "
-        f"% where an epoch takes {own * (1 / MOST - 1) / max(found.epochs, 1):.2f} s."
+        f"({each:.1f} ms an epoch), {found.reporting:.1f} s of reports; {found.busy:.1f} s of all that a processor "
+        f"worked. With epochs of {seconds:g} s the search's own share of its wall time is {100 * share:.2f} %, wanted "
+        f"at most {100 * MOST:g} %: {told}. It is {100 * MOST:g} % where an epoch takes "
+        f"{own * (1 / MOST - 1) / max(found.epochs, 1):.2f} s."
     )

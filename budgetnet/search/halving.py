@@ -13,11 +13,17 @@ from typing import Final
 from budgetnet.errors import BudgetnetError, shorten
 from budgetnet.training_settings import Training
 
-REDUCTION: Final = 3
-"""One of so many candidates goes on from a rung, and trains so many times as long."""
+REDUCTION: Final = 2
+"""One of so many candidates goes on from a rung."""
+
+SPACING: Final = 3
+"""From one rung to the next a candidate trains so many times as long, where the choice is automatic."""
 
 MOST_RUNGS: Final = 3
-"""Of an automatic choice: the first rung is a ninth of a training. Earlier than that ranks say little."""
+"""Of an automatic choice: the first rung is a ninth of a training, if that is beyond the warm-up."""
+
+ONE_CYCLE_RISE: Final = 0.3
+"""Share of a training in which `one-cycle` rises where no warm-up is given, as `training.schedules` has it."""
 
 AUTOMATIC, NONE = "auto", "none"
 
@@ -54,15 +60,25 @@ def _broken(given: list[int], training: Training) -> str | None:
 
 
 def automatic(training: Training) -> tuple[int, ...]:
-    """A third of a training, a ninth of it, rounded up to a validation; fewer where it is short."""
-    found = [training.epochs]
+    """A third of a training, a ninth of it, rounded up to a validation; fewer where it is short, and none within its
+    warm-up: as long as learning rates rise, ranks say next to nothing (benchmarks/README.md).
+    """
+    found, risen = [training.epochs], _risen(training)
     while len(found) < MOST_RUNGS:
         every = training.validate_every
-        below = ceil(ceil(found[0] / REDUCTION) / every) * every
-        if below >= found[0]:
+        below = ceil(ceil(found[0] / SPACING) / every) * every
+        if below >= found[0] or below < risen:
             break
         found.insert(0, below)
     return tuple(found)
+
+
+def _risen(training: Training) -> float:
+    """The epochs after which the learning rate rises no more."""
+    share = training.warm_up
+    if training.schedule == "one-cycle" and not share:
+        share = ONE_CYCLE_RISE
+    return share * training.epochs
 
 
 def reached(training: Training, curve: Mapping[int, float], epoch: int) -> float | None:

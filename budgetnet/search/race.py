@@ -1,7 +1,7 @@
 """What to do next: go on with a candidate that waits at a rung, or begin a new one. No storage, no training, no clock.
 
 Multi-objective asynchronous successive halving (MO-ASHA, Schmucker et al., arXiv:2106.12639): whoever is free asks.
-From the highest rung down, a candidate goes on if it is among the best third of those that have finished its rung, by
+From the highest rung down, a candidate goes on if it is among the better half of those that have finished its rung, by
 non-dominated rank over (mean IoU at this rung, images per second), then by crowding distance. Where none does, a new
 candidate is begun, as the sampler proposes. When no more are to be begun, the first front of every rung goes on to the
 end. What can no longer reach the front of whole trainings, even with the largest gain that was seen, goes no further.
@@ -272,7 +272,7 @@ class _Board:
         return Resume(number=int(found[0]), target=int(self.target[found[0]])) if found.size else None
 
     def best_waiting(self, level: int, *, closing: bool) -> int | None:
-        """The best trial that waits after `level` rungs and goes on: one of the best third of those that have finished
+        """The best trial that waits after `level` rungs and goes on: one of the better half of those that have finished
         this rung; closing, one of its first front.
         """
         waiting = (self.status == _PAUSED) & (self.level == level)

@@ -47,7 +47,7 @@ def windows(feasible: Feasible, seen: Indices, asked: Indices, leak: float = LEA
     # half the bytes of 64 bits: this is what a proposal costs
     logs = sums(feasible, known, seen, asked, np.float32)
     logs -= np.float32(sum(float(table.max()) for table in known))
-    return np.exp(logs, out=logs)
+    return np.asarray(np.exp(logs, out=logs), dtype=np.float32)
 
 
 def speaking_of_itself(feasible: Feasible, seen: Indices) -> float:
