@@ -68,8 +68,8 @@ def search(
         str,
         typer.Option(
             metavar="auto|none|EPOCHS",
-            help="After which epochs candidates pause, and only the better half go on: 2,6. auto is a ninth and a third "
-            "of a training, but not within its warm-up; none trains every candidate to the end.",
+            help="After which epochs candidates pause, and only the better half go on: 2,6. auto is a ninth and a "
+            "third of a training, but not within its warm-up; none trains every candidate to the end.",
             rich_help_panel=HOW,
         ),
     ] = "auto",
@@ -185,11 +185,11 @@ def search(
     loaded = load(scenario)
     folder = output or Path("reports") / loaded.name
     name = study or loaded.name
+    if study is not None and storage is None:
+        raise BudgetnetError("--study: must come with --storage, but got it alone")
     if status or stop:
         _about(folder, storage, name, status=status, stop=stop)
         return
-    if study is not None and storage is None:
-        raise BudgetnetError("--study: must come with --storage, but got it alone")
     training = changes(setting, recipe=recipe, epochs=epochs, stem=stem, teacher=teacher, seed=seed)
     asked = loaded.changed(training=training, dataset=dataset or loaded.dataset or "synthetic")
     from budgetnet.plan import plan as make_plan

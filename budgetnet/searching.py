@@ -295,7 +295,8 @@ def came_of(trial: Trial) -> str:
 def status_of(folder: Path, storage: str | None, name: str) -> Report:
     """How the search of a folder, or of a shared database, stands. Raises BudgetnetError where there is none."""
     study = _there(folder, storage, name)
-    return search_report.status_report(study.trials(), study.settings)
+    checks = [trial for each in _checks(folder, storage, name) for trial in each.trials()]
+    return search_report.status_report(study.trials(), study.settings, checks=checks)
 
 
 def ask_to_stop(folder: Path, storage: str | None, name: str) -> str:

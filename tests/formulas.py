@@ -94,6 +94,7 @@ class Formula:
                 if history and run.expired():
                     raise UnfinishedError
                 self._epoch(candidate, run, history, seed)
+            time.sleep(self.seconds)  # real ones take a while between the last epoch and the result
             return result(candidate, epochs, seed)
 
         return evaluate

@@ -8,6 +8,8 @@ import os
 import re
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -24,7 +26,8 @@ from budgetnet.plan import plan
 from budgetnet.results import Result, Run, TrainingError
 from budgetnet.search.coordinator import Clocks
 from budgetnet.search.crew import Alone, Workers
-from budgetnet.search.run import CHECKS, INTERRUPTED, RUNS, STOPPED, TIME_UP, Outcome
+from budgetnet.search.endings import EPOCHS_UP, INTERRUPTED, STOPPED, TIME_UP
+from budgetnet.search.run import CHECKS, RUNS, Outcome
 from budgetnet.search.study import FILE, Study
 from budgetnet.search.trial import Trial
 
@@ -111,7 +114,8 @@ def test_a_finished_search_trains_nothing_more_and_more_trials_extend_it(tmp_pat
 
 def test_a_limit_of_epochs_ends_a_search_that_a_higher_one_goes_on_with(tmp_path):
     short = go(tmp_path / "cut", trials=20, epochs=25)
-    assert 19 <= short.epochs <= 25
+    assert 16 <= short.epochs <= 25
+    assert short.stopped == EPOCHS_UP
     assert table(go(tmp_path / "cut", trials=20, epochs=60)) == table(go(tmp_path / "whole", trials=20, epochs=60))
 
 
@@ -127,6 +131,73 @@ def test_a_failed_training_is_written_down_with_its_reason_and_the_rest_goes_on(
     assert [(t.number, t.reason) for t in outcome.trials if t.status == "failed"] == [(2, reason)]
     assert len(outcome.trials) == 6
     assert table(go(tmp_path, trials=6)) == table(outcome)
+
+
+def test_failures_that_are_all_alike_end_the_search_before_they_spoil_the_rest(tmp_path):
+    def broken(candidate: Candidate, run: Run) -> Result:
+        raise TrainingError("no space left on device")
+
+    outcome = go(tmp_path, broken, trials=20)
+    assert outcome.stopped == "5 trainings in a row failed alike (no space left on device)"
+    assert [trial.status for trial in outcome.trials] == ["failed"] * 5
+    assert len(go(tmp_path, trials=20).trials) == 20
+
+
+def test_a_trial_that_kills_its_search_again_and_again_has_failed_in_the_end(tmp_path):
+    program = f"""
+import os, signal, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from formulas import Formula
+from races import go
+class Kills(Formula):
+    def _epoch(self, candidate, run, history, seed):
+        if run.number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super()._epoch(candidate, run, history, seed)
+from budgetnet.search.crew import Alone
+go(Path({str(tmp_path / "search")!r}), trials=4, crew=lambda: Alone(Kills().evaluators))
+"""
+    codes = [subprocess.run([sys.executable, "-c", program], check=False).returncode for _ in range(7)]
+    assert codes == [-signal.SIGKILL] * 6 + [0]
+    outcome = go(tmp_path / "search", trials=4)
+    assert [(t.number, t.reason) for t in outcome.trials if t.status == "failed"] == [
+        (1, "its search was killed in epoch 1, 6 times")
+    ]
+
+
+class Overtaken(Silent):
+    """Another machine takes trial 3 over as soon as this one has it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.heard, self.done = folder, [], False
+
+    def steps(self, trial: Trial, step: Any) -> None:
+        if trial.number == 3 and not self.done:
+            self.done = True
+            database = sqlite3.connect(self.folder / FILE)
+            database.execute(
+                "UPDATE trial_system_attributes SET value_json = '\"another\"' WHERE key LIKE '%claim%' AND trial_id = "
+                "(SELECT trial_id FROM trials WHERE number = 3)"
+            )
+            database.commit()
+            database.close()
+
+    def says(self, text: str) -> None:
+        self.heard.append(text)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_was_trained_of_a_trial_that_another_machine_took_over_is_dropped(tmp_path, workers):
+    watcher = Overtaken(tmp_path)
+    formula = Formula(seconds=0.3 if workers > 1 else 0.0)
+    crew = (lambda: Workers(2, formula)) if workers > 1 else (lambda: Alone(formula.evaluators))
+    outcome = go(tmp_path, trials=8, watcher=watcher, crew=crew)
+    assert watcher.heard == ["trial 3: taken over by another machine; what was done here is dropped"]
+    assert outcome.stopped is None
+    assert outcome.trials[3].status == "running"  # the other machine's
+    assert [trial.status for trial in outcome.trials if trial.number != 3].count("running") == 0
+    assert len(outcome.trials) == 8
 
 
 def test_when_the_time_is_up_the_training_stops_and_goes_on_later(tmp_path):

@@ -83,7 +83,7 @@ def test_a_stopped_trial_says_how_many_were_better_at_its_rung(race):
     for trial in stopped:
         better = sum(each < ranks[trial.number] for each in ranks.values())
         assert better
-        assert rows[trial.number]["reason"] == f"stopped at epoch 1 of 9: {better} of 39 were better at that rung"
+        assert rows[trial.number]["reason"] == f"stopped at epoch 1 of 9: {better} of 39 ranked before it at that rung"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,8 @@ def test_a_stopped_trial_says_how_many_were_better_at_its_rung(race):
         ({"status": "paused", "epochs": 3, "curve": {}}, "stopped at epoch 3 of 9: it has no mean IoU there"),
         (
             {"status": "paused", "epochs": 3, "curve": {3: 0.99}},
-            "stopped at epoch 3 of 9: on the front of 1 at that rung, but not among those that went on",
+            "stopped at epoch 3 of 9: on the front of 1 at that rung, but could not reach that of whole trainings, or "
+            "waits",
         ),
         ({"status": "failed", "reason": None}, "failed: unknown"),
     ],

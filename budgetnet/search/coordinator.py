@@ -17,7 +17,8 @@ from typing import Any, Final, Protocol, final
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.results import Step
 from budgetnet.search import jobs as said
-from budgetnet.search.crew import Crew
+from budgetnet.search.crew import AbandonedError, Crew
+from budgetnet.search.endings import INTERRUPTED, STOPPED, TIME_UP
 from budgetnet.search.jobs import Job
 from budgetnet.search.race import Begin, Resume
 from budgetnet.search.study import LostClaimError, Study
@@ -27,11 +28,13 @@ LOOK: Final = 1.0
 """Seconds between two looks at what other machines did, at the clock, and for a request to stop."""
 
 MOST_DEATHS: Final = 3
-"""A trial whose worker died so often within one epoch has failed."""
+"""A trial whose worker, or whose machine, died so often within one epoch has failed."""
 
-INTERRUPTED: Final = "it was interrupted"
-TIME_UP: Final = "the time was up"
-STOPPED: Final = "it was asked to stop"
+MOST_ENDS: Final = 6
+"""The same where it is the whole search that was killed: by people, most of the time."""
+
+ALIKE: Final = 5
+"""So many failures in a row for one reason are a fault of the machine: the search stops before it spoils the rest."""
 
 
 class Watcher(Protocol):
@@ -115,6 +118,7 @@ class Coordinator:
         """Trial -> worker that has it, when it began, and the epochs that it had."""
         self._looked = self._asked = self._clocks.steady()
         self._news = True
+        self._reasons: list[str] = []
         self._stop_requests = study.stop_requests
         self.stopped: str | None = None
 
@@ -132,8 +136,7 @@ class Coordinator:
         self._read()
         if not self._shared:
             for number in self._study.orphans():  # of an earlier process, which is no more: this one is alone
-                self._study.release(number, died=False)
-                self._know(replace(self._trials[number], status="paused", worker=None))
+                self._free(number, MOST_ENDS, "its search was killed")
         try:
             with self._beating():
                 self._work()
@@ -151,10 +154,11 @@ class Coordinator:
             if self.stopped is None:
                 self._hand_out()
             if self._crew.busy:
-                self._crew.wait(self._handle, LOOK)
-            elif self.stopped is not None or not (self._shared and self._others):
+                with suppress(AbandonedError):
+                    self._crew.wait(self._handle, LOOK)
+            elif self.stopped is not None or not (self._news or (self._shared and self._others)):
                 return
-            else:
+            elif not self._news:
                 time.sleep(LOOK)  # others are still at work, and what they find may be gone on with
 
     @property
@@ -181,8 +185,8 @@ class Coordinator:
         """Decides what a worker does, and writes it down, while nobody else does so."""
         with self._study.deciding():
             if self._shared:
-                self._take_back()
                 self._read()
+                self._take_back()
             asked = self._decider.ask()
             if asked is None:
                 return None
@@ -214,9 +218,21 @@ class Coordinator:
     def _take_back(self) -> None:
         """Frees trials of machines that were not heard of for too long."""
         for number in self._study.stale():
-            if number not in self._mine:
-                self._study.release(number, died=True)
+            if number not in self._mine and number in self._trials:
+                self._free(number, MOST_DEATHS, "its machine was not heard of any more")
                 self._watcher.says(f"trial {number}: its machine was not heard of for too long; another one goes on")
+
+    def _free(self, number: int, most: int, how: str) -> None:
+        """Frees a trial whose process is gone; one that takes process after process along has failed."""
+        trial = self._trials[number]
+        freed = replace(trial, status="paused", worker=None, deaths=trial.deaths + 1)
+        if not self._study.release(number, died=True):
+            return
+        if freed.deaths >= most and self._study.resume(number, target=trial.target, worker=self._host):
+            reason = f"{how} in epoch {trial.epochs + 1}, {freed.deaths} times"
+            self._study.fail(number, reason)
+            freed = replace(freed, status="failed", reason=reason)
+        self._know(freed)
 
     def _job(self, trial: Trial) -> Job:
         return Job(
@@ -238,8 +254,10 @@ class Coordinator:
         try:
             self._take(event)
         except LostClaimError:
-            self._forget(event.number)
+            worker, *_ = self._mine.pop(event.number)
             self._watcher.says(f"trial {event.number}: taken over by another machine; what was done here is dropped")
+            if worker in self._crew.busy:  # it must not write to a run that is another's now
+                self._crew.abandon(worker)
         if self.stopped is None:
             self._look()
 
@@ -251,6 +269,7 @@ class Coordinator:
             case said.EpochDone(row=row):
                 self._epoch(trial, row)
             case said.Paused() | said.Stopped():
+                self._reasons.clear()
                 span = self._span(trial)
                 self._study.pause(trial.number, span)
                 self._ends(replace(trial, status="paused", spans=_with(trial, span), worker=None))
@@ -260,6 +279,7 @@ class Coordinator:
                 trial = self._trials[event.number]
                 span = self._span(trial)
                 self._study.complete(trial.number, result, trial.images_per_second, span)
+                self._reasons.clear()
                 self._ends(replace(trial, status="done", spans=_with(trial, span), worker=None, result=result))
             case said.Failed(reason=reason):
                 self._fail(trial, reason)
@@ -280,6 +300,10 @@ class Coordinator:
         span = self._span(trial)
         self._study.fail(trial.number, reason, span)
         self._ends(replace(trial, status="failed", spans=_with(trial, span), worker=None, reason=reason))
+        self._reasons.append(reason)
+        last = self._reasons[-ALIKE:]
+        if len(last) == ALIKE and len(set(last)) == 1 and self.stopped is None:
+            self._stop(f"{ALIKE} trainings in a row failed alike ({printable(reason)})")
 
     def _died(self, trial: Trial, how: str) -> None:
         deaths = trial.deaths + 1

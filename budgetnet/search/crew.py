@@ -94,11 +94,21 @@ class Crew(Protocol):
         """Every training stops after its epoch, for good; its last event follows: mostly `Stopped`."""
         ...
 
+    def abandon(self, worker: int) -> None:
+        """Ends a busy worker's training at once: what it does is nobody's any more. No event follows. May be called
+        while an event is handled, and may raise AbandonedError there, which `wait` lets through.
+        """
+        ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class AbandonedError(Exception):
+    """The training in this very process was abandoned."""
 
 
 class _HandlingError(BaseException):
@@ -166,6 +176,10 @@ class Alone:
     def stop(self) -> None:
         """The training stops after its epoch, for good."""
         self._trainer.stopping.set()
+
+    def abandon(self, worker: int) -> None:
+        """Ends the training at once: raises AbandonedError, through whatever handles its event."""
+        raise AbandonedError
 
 
 @final
@@ -255,6 +269,14 @@ class Workers:
             worker.process.send(Stop())
             if worker.job is not None and not worker.sent:
                 self._heard.put((worker.process, Stopped(number=worker.job.number)))
+
+    def abandon(self, worker: int) -> None:
+        """Kills the worker's process at once; another one takes its place. What it said is not told any more."""
+        chosen = self._workers[worker]
+        gone, chosen.job = chosen.process, None
+        self._replace(chosen)
+        chosen.starts = 1
+        gone.kill()
 
     def _take(self, process: Process, message: Message | Ended) -> Event | None:
         """Brings the books up to date with what a process said; the event that the coordinator is to know."""

@@ -117,7 +117,7 @@ class Findings:
         for check in self.audits:
             if check.result is not None and check.candidate in by_candidate:
                 own = by_candidate[check.candidate]
-                longer.setdefault(check.result.epochs, []).append((own, check.result.scores.mean_iou))
+                longer.setdefault(int(check.changes["epochs"]), []).append((own, check.result.scores.mean_iou))
         found = []
         for epochs, audited in sorted(longer.items()):
             for rung in self.rungs:
@@ -177,10 +177,10 @@ class Findings:
         known, rank = self._ranks[trial.epochs]
         if trial.number not in rank:
             return "it has no mean IoU there"
-        better = sum(each < rank[trial.number] for each in rank.values())
-        if not better:
-            return f"on the front of {known} at that rung, but not among those that went on"
-        return f"{better} of {known} were better at that rung"
+        before = sum(each < rank[trial.number] for each in rank.values())
+        if not before:
+            return f"on the front of {known} at that rung, but could not reach that of whole trainings, or waits"
+        return f"{before} of {known} ranked before it at that rung"
 
     @cached_property
     def _ranks(self) -> dict[int, tuple[int, dict[int, int]]]:

@@ -114,6 +114,17 @@ class Race:
         return min(self._limits.trials, len(self._feasible))
 
     @property
+    def used_up(self) -> bool:
+        """Whether more could be done if more epochs were allowed."""
+        limits = self._limits
+        if limits.epochs is None:
+            return False
+        self._limits = Limits(trials=limits.trials)
+        more = self.ask() is not None
+        self._limits = limits
+        return more
+
+    @property
     def epochs(self) -> int:
         """Epochs trained so far, in all."""
         return int(self._board.epochs.sum())
@@ -154,19 +165,31 @@ class Race:
         most = self._limits.epochs
         return most is None or self._board.committed + epochs <= most
 
+    def _can_finish(self, number: int | None = None) -> bool:
+        """Whether, where epochs are limited, enough of them are left to train a candidate to the end, trial `number` or
+        a new one, and with it all that wait on the first front of a rung.
+        """
+        whole, done = self._rungs[-1], self._board.epochs
+        if self._limits.epochs is None or self._limits.epochs < whole:
+            return True
+        waiting = {each for level in range(1, len(self._rungs)) for each in self._board.waiting_front(level)}
+        waiting -= {number}
+        own = whole if number is None else whole - int(done[number])
+        return self._can_spend(own + sum(whole - int(done[each]) for each in waiting))
+
     def _promoted(self, *, closing: bool) -> Resume | None:
         """A candidate that goes on to its next rung."""
         for level in range(len(self._rungs) - 1, 0, -1):
             number = self._board.best_waiting(level, closing=closing)
             if number is not None:
                 job = self._affordable(Resume(number=number, target=self._rungs[level]))
-                if job is not None:
+                if job is not None and (closing or self._can_finish(number)):
                     return job
         return None
 
     def _new(self) -> Begin | None:
         """A candidate that was not begun yet."""
-        if self.begun >= self.wanted or not self._can_spend(self._rungs[0]):
+        if self.begun >= self.wanted or not self._can_spend(self._rungs[0]) or not self._can_finish():
             return None
         for index, origin in self._queue:
             if self._open[index]:
@@ -267,21 +290,32 @@ class _Board:
         self._version += 1
 
     def cut_off(self, rungs: Sequence[int]) -> Resume | None:
-        """The first trial that was stopped before its target: its worker died, or the search was interrupted."""
-        found = np.flatnonzero((self.status == _PAUSED) & (self.epochs < self.target))
+        """The first trial that was stopped before its target: its worker died, or the search was interrupted. At the
+        last rung also one whose epochs are all done: its result is still to come.
+        """
+        short = (self.epochs < self.target) | (self.target == rungs[-1])
+        found = np.flatnonzero((self.status == _PAUSED) & short)
         return Resume(number=int(found[0]), target=int(self.target[found[0]])) if found.size else None
 
     def best_waiting(self, level: int, *, closing: bool) -> int | None:
         """The best trial that waits after `level` rungs and goes on: one of the better half of those that have finished
         this rung; closing, one of its first front.
         """
+        going = self._going(level, closing=closing)
+        return int(going[0]) if going.size else None
+
+    def waiting_front(self, level: int) -> list[int]:
+        """Those of the first front of a rung that wait there."""
+        return list(map(int, self._going(level, closing=True)))
+
+    def _going(self, level: int, *, closing: bool) -> Numbers:
         waiting = (self.status == _PAUSED) & (self.level == level)
         if not waiting.any():
-            return None
+            return np.zeros(0, dtype=np.int64)
         order = self._order(level, closing=closing)
         going = order[waiting[order]]
-        going = going[self._reachable(going, level)]
-        return int(going[0]) if going.size else None
+        reachable: Numbers = going[self._reachable(going, level)]
+        return reachable
 
     def _order(self, level: int, *, closing: bool) -> Numbers:
         """Those of a rung that go on, best first."""

@@ -19,26 +19,13 @@ from budgetnet.plan import Plan
 from budgetnet.plan.feasible import Feasible
 from budgetnet.search import samplers
 from budgetnet.search.checks import Checks, wanted
-from budgetnet.search.coordinator import INTERRUPTED, STOPPED, TIME_UP, Clocks, Coordinator, Decider, Watcher
+from budgetnet.search.coordinator import Clocks, Coordinator, Decider, Watcher
 from budgetnet.search.crew import Crew
+from budgetnet.search.endings import EPOCHS_UP, INTERRUPTED
 from budgetnet.search.halving import REDUCTION
 from budgetnet.search.race import Limits, Race
 from budgetnet.search.study import Study
 from budgetnet.search.trial import Trial
-
-__all__ = [
-    "CHECKS",
-    "INTERRUPTED",
-    "RUNS",
-    "STOPPED",
-    "TIME_UP",
-    "Asked",
-    "Outcome",
-    "Place",
-    "Storage",
-    "checks_of",
-    "search",
-]
 
 RUNS: Final = "runs"
 CHECKS: Final = "checks"
@@ -180,7 +167,7 @@ def search(
         )
         if restart:
             work.throw_away()
-        trials, wanted_trials, stopped = work.race(feasible)
+        race, trials, stopped = work.race(feasible)
         checks, stopped = work.check(trials, stopped)
     return Outcome(
         plan=plan,
@@ -189,9 +176,9 @@ def search(
         rungs=tuple(asked.rungs),
         sampler=asked.sampler,
         networks=len(feasible),
-        wanted=max(wanted_trials, len(trials)),
+        wanted=max(race.wanted, len(trials)),
         checks=checks,
-        stopped=stopped,
+        stopped=EPOCHS_UP if stopped is None and race.used_up else stopped,
     )
 
 
@@ -209,8 +196,8 @@ class _Work:
     deadline: float | None
     clocks: Clocks
 
-    def race(self, feasible: Feasible) -> tuple[tuple[Trial, ...], int, str | None]:
-        """The search itself: its trials, how many are wanted, and why it ended before its end."""
+    def race(self, feasible: Feasible) -> tuple[Race, tuple[Trial, ...], str | None]:
+        """The search itself: its race, its trials, and why it ended before its end."""
         asked, training = self.asked, self.plan.scenario.training
         race = Race(
             feasible,
@@ -224,7 +211,7 @@ class _Work:
         with closing(self._study(self.place.storage.name)) as study:
             racing = self._coordinator(study, race, RUNS)
             racing.run()
-        return racing.trials, race.wanted, racing.stopped
+        return race, racing.trials, racing.stopped
 
     def check(self, trials: Sequence[Trial], stopped: str | None) -> tuple[tuple[Trial, ...], str | None]:
         """Repeats and audits, those of earlier calls alone where the search was `stopped`; and why they ended."""

@@ -26,15 +26,21 @@ IOU: Final = Column(key="mean_iou", heading="mean IoU", show=_three)
 TRIAL: Final = (Column(key="trial", heading="trial"), Column(key="label", heading="candidate", right=False))
 
 
-def status_report(trials: Sequence[Trial], settings: Mapping[str, Any], *, now: float | None = None) -> Report:
-    """Of a study's trials and settings; `now` is in seconds since 1970."""
+def status_report(
+    trials: Sequence[Trial], settings: Mapping[str, Any], *, checks: Sequence[Trial] = (), now: float | None = None
+) -> Report:
+    """Of a study's trials and settings, and of its repeats and audits; `now` is in seconds since 1970."""
     rungs = tuple(settings.get("search", {}).get("rungs", ())) or (max((t.target for t in trials), default=1),)
     by_status = {name: [t for t in trials if t.status == name] for name in ("done", "paused", "running", "failed")}
     text = _counts(trials, by_status, rungs)
     best = _front(by_status["done"])
     blocks: list[Block] = [Text(text=text), Text(text=_best(best, len(by_status["done"])))]
+    if checks:
+        done = sum(check.finished for check in checks)
+        blocks.append(Text(text=f"Repeats and audits: {done} of {len(checks)} begun are done."))
+    busy = [*by_status["running"], *(check for check in checks if check.status == "running")]
     tables = [
-        _workers(by_status["running"], time.time() if now is None else now),
+        _workers(busy, time.time() if now is None else now),
         _rungs(trials, rungs),
         _front_table(best[:TOLD]),
         _failures(by_status["failed"]),

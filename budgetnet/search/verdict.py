@@ -1,6 +1,7 @@
 """What came out of a search and how far to trust it, in sentences."""
 
 from budgetnet import units
+from budgetnet.search.endings import EPOCHS_UP
 from budgetnet.search.findings import Findings, counted_by_status
 from budgetnet.search.trust import LEAST, Agreement
 
@@ -27,14 +28,19 @@ def _count(findings: Findings) -> str:
     said = f"{settled} of {outcome.wanted} trials done, {by_status['done']} trained"
     if len(findings.rungs) > 1:
         said += f" to the end, {waiting} stopped at a rung"
-    said += f"; {outcome.stopped}, the same command goes on." if outcome.stopped else "."
-    if outcome.wanted == outcome.networks:
+    said += f"; {outcome.stopped}, {_goes_on(outcome.stopped)}." if outcome.stopped else "."
+    if outcome.wanted == outcome.networks and not outcome.untried and not outcome.stopped:
         fit = units.counted(outcome.networks, "candidate fits", "candidates fit")
         said += f" Only {fit} the budget, so all of them are tried."
     failed = by_status["failed"]
     if failed:
         said += f" {units.counted(failed, 'training', 'trainings')} failed; the table of all trials says why."
     return said
+
+
+def _goes_on(stopped: str) -> str:
+    more = "with more --max-epochs " if stopped == EPOCHS_UP else ""
+    return f"the same command {more}goes on"
 
 
 def _best(findings: Findings) -> str:

@@ -6,7 +6,7 @@ throughput of every candidate is known, so each has a threshold of its own: the 
 And a candidate that fails it by little is worth more than one that fails it by far. So the windows carry what a trial
 reached instead of the side that it fell on, and the ratio of the densities becomes what it stands for, the expected
 improvement, here that of the hypervolume, exactly. Windows are laid over what the trials leave of a trend (`_trend`).
-Measured on recorded trainings, it needs less than half the trials of the ratio of densities.
+Measured on recorded trainings, it needs about half the trials of the ratio of densities.
 """
 
 from typing import Final
