@@ -143,6 +143,7 @@ def test_failures_that_are_all_alike_end_the_search_before_they_spoil_the_rest(t
     assert len(go(tmp_path, trials=20).trials) == 20
 
 
+@pytest.mark.slow
 def test_a_trial_that_kills_its_search_again_and_again_has_failed_in_the_end(tmp_path):
     program = f"""
 import os, signal, sys
@@ -187,7 +188,7 @@ class Overtaken(Silent):
         self.heard.append(text)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_what_was_trained_of_a_trial_that_another_machine_took_over_is_dropped(tmp_path, workers):
     watcher = Overtaken(tmp_path)
     formula = Formula(seconds=0.3 if workers > 1 else 0.0)
@@ -360,6 +361,7 @@ def same_candidates(outcome: Outcome) -> set[Candidate]:
     return {trial.candidate for trial in outcome.trials}
 
 
+@pytest.mark.slow
 def test_two_workers_share_a_search_and_train_each_epoch_once(tmp_path):
     log = tmp_path / "log"
     outcome = go(tmp_path, trials=12, crew=two(seconds=0.01, log=log))
@@ -396,6 +398,7 @@ class Hears(Silent):
         self.heard.append(text)
 
 
+@pytest.mark.slow
 def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path):
     log, hears = tmp_path / "log", Hears()
     deadly = Deadly(seconds=0.01, log=log, numbers=(0, 1), epoch=3, folder=tmp_path)
@@ -408,6 +411,7 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_checkpoint(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_trial_that_kills_its_workers_again_and_again_has_failed(tmp_path):
     deadly = Deadly(seconds=0.01, numbers=(2,), always=True, folder=tmp_path)
     outcome = go(tmp_path, trials=6, crew=lambda: Workers(2, deadly))
