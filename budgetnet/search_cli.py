@@ -198,7 +198,7 @@ def search(
     if not planned.fit:
         typer.echo(planned.verdict)
         raise typer.Exit(1)
-    from budgetnet.searching import Request, run_search
+    from budgetnet.searching import Request, run_search, terminated_like_interrupted
 
     request = Request(
         folder=folder,
@@ -216,7 +216,8 @@ def search(
         restart=restart,
         memory_limit=memory_limit,
     )
-    outcome = run_search(planned, request, screen=wide_console())
+    with terminated_like_interrupted():
+        outcome = run_search(planned, request, screen=wide_console())
     raise typer.Exit(130 if outcome.interrupted else 1 if outcome.all_failed else 0)
 
 

@@ -27,7 +27,7 @@ from budgetnet.results import Evaluate, Scores, Step
 from budgetnet.scenario import Scenario
 from budgetnet.search import halving, samplers
 from budgetnet.search import report as search_report
-from budgetnet.search.checks import front
+from budgetnet.search.checks import ORIGIN_AUDIT, ORIGIN_REPEAT, front
 from budgetnet.search.crew import Alone, Crew, Workers
 from budgetnet.search.run import STUDY, Asked, Outcome, Place, Storage, checks_of, search
 from budgetnet.search.study import Study
@@ -104,7 +104,7 @@ def run_search(plan: Plan, request: Request, *, screen: Console) -> Outcome:
         repeats=request.repeats,
         audit=request.audit,
     )
-    with SearchProgress(Console()) as watcher, terminated_like_interrupted():
+    with SearchProgress(Console()) as watcher:
         outcome = search(
             plan,
             crew,
@@ -247,7 +247,7 @@ class SearchProgress:
         """Shows which candidate is trained."""
         self._bars.update(self._trials, completed=done, total=wanted, description="search, trials begun")
         self._drop(trial.number)
-        self._trainings[trial.number] = self._bars.add_task(f"trial {trial.number}", total=None)
+        self._trainings[trial.number] = self._bars.add_task(called(trial), total=None)
 
     def steps(self, trial: Trial, step: Step) -> None:
         """Moves the training's bar."""
@@ -257,14 +257,14 @@ class SearchProgress:
                 task,
                 completed=(step.epoch - 1) * step.batches + step.batch,
                 total=trial.target * step.batches,
-                description=f"trial {trial.number}: epoch {step.epoch} of {trial.target}, loss {step.loss:.3f}",
+                description=f"{called(trial)}: epoch {step.epoch} of {trial.target}, loss {step.loss:.3f}",
             )
 
     def ends(self, trial: Trial, done: int, wanted: int) -> None:
         """Says what came of a trial."""
         self._drop(trial.number)
         self._bars.update(self._trials, completed=done, total=wanted)
-        self._say(f"trial {trial.number}: {trial.candidate.label}: {came_of(trial)}")
+        self._say(f"{called(trial)}: {trial.candidate.label}: {came_of(trial)}")
 
     def says(self, text: str) -> None:
         """Shows a line."""
@@ -277,6 +277,11 @@ class SearchProgress:
         task = self._trainings.pop(number, None)
         if task is not None:
             self._bars.remove_task(task)
+
+
+def called(trial: Trial) -> str:
+    """What a trial is called on the screen: repeats and audits have numbers of their own."""
+    return f"{trial.origin if trial.origin in (ORIGIN_REPEAT, ORIGIN_AUDIT) else 'trial'} {trial.number}"
 
 
 def came_of(trial: Trial) -> str:

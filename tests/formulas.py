@@ -108,7 +108,7 @@ class Formula:
         files.write(run.folder / STATE, json.dumps(kept).encode())
         if self.log is not None:
             with self.log.open("a") as file:
-                file.write(f"{candidate.label}, seed {seed}, epoch {epoch}\n")
+                file.write(f"{run.folder.parent.name}, {candidate.label}, seed {seed}, epoch {epoch}\n")
         run.epoch(history)
 
     def _kept(self, candidate: Candidate, folder: Path, seed: int) -> list[Any]:

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -243,7 +244,11 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         asked.append({"scenario": plan.scenario, **request})
         return SimpleNamespace(interrupted=request["trials"] == 13, all_failed=request["trials"] == 14)
 
-    monkeypatch.setitem(sys.modules, "budgetnet.searching", SimpleNamespace(run_search=run_search, Request=dict))
+    monkeypatch.setitem(
+        sys.modules,
+        "budgetnet.searching",
+        SimpleNamespace(run_search=run_search, Request=dict, terminated_like_interrupted=nullcontext),
+    )
     return asked
 
 

@@ -27,9 +27,10 @@ from budgetnet.results import Result, Run, TrainingError
 from budgetnet.search.coordinator import Clocks
 from budgetnet.search.crew import Alone, Workers
 from budgetnet.search.endings import EPOCHS_UP, INTERRUPTED, STOPPED, TIME_UP
-from budgetnet.search.run import CHECKS, RUNS, Outcome
+from budgetnet.search.run import CHECKS, RUNS, Outcome, Storage
 from budgetnet.search.study import FILE, Study
 from budgetnet.search.trial import Trial
+from budgetnet.search.trial_rows import PROGRESS
 
 
 def epochs_done(log: Path) -> list[str]:
@@ -178,8 +179,9 @@ class Overtaken(Silent):
             self.done = True
             database = sqlite3.connect(self.folder / FILE)
             database.execute(
-                "UPDATE trial_system_attributes SET value_json = '\"another\"' WHERE key LIKE '%claim%' AND trial_id = "
-                "(SELECT trial_id FROM trials WHERE number = 3)"
+                "UPDATE trial_system_attributes SET value_json = json_set(value_json, '$.token', 'another') "
+                "WHERE key = ? AND trial_id = (SELECT trial_id FROM trials WHERE number = 3)",
+                (PROGRESS,),
             )
             database.commit()
             database.close()
@@ -298,6 +300,16 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(FileLock, "acquire", denied)
     with pytest.raises(BudgetnetError, match="must be a folder that can be written, but got Permission denied"):
         go(tmp_path, trials=1)
+
+
+def test_a_folder_holds_the_runs_of_one_study(tmp_path):
+    go(tmp_path / "mine", trials=1)
+    other = Storage(url=f"sqlite:///{tmp_path / 'all.db'}", name="other")
+    with pytest.raises(BudgetnetError, match="must hold the runs of one search, but holds those of another study"):
+        go(tmp_path / "mine", trials=1, storage=other)
+    assert len(go(tmp_path / "theirs", trials=1, storage=other).trials) == 1
+    assert len(go(tmp_path / "theirs", trials=2, storage=other, restart=True).trials) == 2
+    assert len(go(tmp_path / "mine", trials=2).trials) == 2
 
 
 def test_two_searches_cannot_share_a_folder(tmp_path):

@@ -38,10 +38,10 @@ go(Path({folder!r}), trials={trials}, repeats=2, audit=2, crew=crew)
 """
 
 
-def begin(folder: Path, workers: int) -> subprocess.Popen[bytes]:
+def begin(folder: Path, workers: int, seconds: float = SECONDS) -> subprocess.Popen[bytes]:
     program = PROGRAM.format(
         tests=str(Path(__file__).parent),
-        seconds=SECONDS,
+        seconds=seconds,
         log=str(folder / "log"),
         workers=workers,
         folder=str(folder / "search"),
@@ -119,10 +119,10 @@ def test_two_workers_killed_with_their_search_at_random_moments_lose_nothing(tmp
 
 def test_single_workers_killed_at_random_moments_lose_nothing(tmp_path):
     """The search itself goes on all the time."""
-    process = begin(tmp_path, 2)
+    process = begin(tmp_path, 2, seconds=0.15)
     drawn, kills = random.Random(5), 0
     while process.poll() is None:
-        time.sleep(drawn.uniform(0.3, 0.9))
+        time.sleep(drawn.uniform(1.5, 2.5))  # three within one epoch would be a trial that kills its workers
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         workers = _read(children).split()
         # the older one, which is at work: one that is killed again and again before it is ready is a fault to be told

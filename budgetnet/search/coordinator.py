@@ -118,6 +118,7 @@ class Coordinator:
         """Trial -> worker that has it, when it began, and the epochs that it had."""
         self._looked = self._asked = self._clocks.steady()
         self._news = True
+        self._waits = False
         self._reasons: list[str] = []
         self._stop_requests = study.stop_requests
         self.stopped: str | None = None
@@ -159,6 +160,9 @@ class Coordinator:
             elif self.stopped is not None or not (self._news or (self._shared and self._others)):
                 return
             elif not self._news:
+                if not self._waits:
+                    self._waits = True
+                    self._watcher.says("nothing to do here: waits for what other machines are training")
                 time.sleep(LOOK)  # others are still at work, and what they find may be gone on with
 
     @property
@@ -307,7 +311,7 @@ class Coordinator:
 
     def _died(self, trial: Trial, how: str) -> None:
         deaths = trial.deaths + 1
-        where = f"in epoch {trial.epochs + 1}"
+        where = f"in epoch {min(trial.epochs + 1, trial.target)}"
         if deaths >= MOST_DEATHS:
             self._fail(trial, f"its worker {_was(how)} {where}, {deaths} times")
             return

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, final
 
+from budgetnet import files
+from budgetnet.errors import BudgetnetError, printable
 from budgetnet.locks import alone
 from budgetnet.networks import Candidate
 from budgetnet.plan import Plan
@@ -30,6 +32,9 @@ from budgetnet.search.trial import Trial
 RUNS: Final = "runs"
 CHECKS: Final = "checks"
 """Folders of the runs of a search, and of the trainings that check it."""
+
+OWNER: Final = ".study"
+"""Names the study whose runs lie in a folder."""
 
 STUDY: Final = "search"
 """A folder's own study has this name; in a shared database it is the caller's."""
@@ -209,6 +214,7 @@ class _Work:
             first=asked.first,
         )
         with closing(self._study(self.place.storage.name)) as study:
+            _require_own(self.place.folder, study.identity or "")
             racing = self._coordinator(study, race, RUNS)
             racing.run()
         return race, racing.trials, racing.stopped
@@ -232,6 +238,7 @@ class _Work:
         for name in (self.place.storage.name, checks_of(self.place.storage.name)):
             self._study(name, restart=True).close()
         _remove_runs(self.place.folder)
+        files.remove(self.place.folder / OWNER)
 
     def _study(self, name: str, *, restart: bool = False) -> Study:
         return Study.open(
@@ -259,6 +266,20 @@ class _Work:
             deadline=self.deadline,
             clocks=self.clocks,
         )
+
+
+def _require_own(folder: Path, identity: str) -> None:
+    """Runs and reports of a folder are those of one study. Raises BudgetnetError where they are another one's."""
+    owner = files.make_folder(folder) / OWNER
+    try:
+        held = owner.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        held = ""
+    if held and held != identity:
+        rule = "must hold the runs of one search, but holds those of another study"
+        raise BudgetnetError(f"{printable(str(folder))}: {rule}; give --output another folder")
+    if not held:
+        files.write(owner, f"{identity}\n".encode())
 
 
 def checks_of(name: str) -> str:

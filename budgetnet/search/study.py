@@ -71,7 +71,7 @@ class Study:
         grace: int,
     ) -> None:
         self._database = database
-        self._id, self._identity = found.study_id, found.identity
+        self._id, self.identity = found.study_id, found.identity
         self._choices = {parameter: rows.Choice(values) for parameter, values in space.items()}
         self.settings: Mapping[str, Any] = found.settings
         self.heartbeat = heartbeat
@@ -173,7 +173,7 @@ class Study:
 
     def _still_there(self, connection: Connection) -> dict[str, Any]:
         attributes = rows.study_attributes(connection, self._id)
-        if attributes is None or attributes.get(studies.IDENTITY) != self._identity:
+        if attributes is None or attributes.get(studies.IDENTITY) != self.identity:
             raise BudgetnetError(f"{self._database.where}: must keep its study, but another search threw it away")
         return attributes
 
