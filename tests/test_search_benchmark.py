@@ -116,7 +116,7 @@ def test_ours_without_halving_by_hand(parts, small):
 
 
 def test_ours_with_halving_by_hand(parts, small):
-    """Two begin with an epoch each; the cheaper one is the better half and goes on, two epochs more. The third stops."""
+    """Two begin with an epoch each; the cheaper one is the better half and goes on to the end. The third stops."""
     found, curve = regrets(parts, small, "ours:exhaustive:1")
     assert (found.rows, found.epochs, found.spent, found.begun) == ((0,), (4,), 5, 3)
     assert list(curve) == pytest.approx([*[1] * 4, *[1 / 3] * 6])
