@@ -242,6 +242,14 @@ def test_where_a_mean_curve_crosses_a_level(parts):
     assert parts.measures.crossing(curve, 0.05) is None
 
 
+def test_a_replay_is_read_as_it_was_written(parts, small):
+    ledger = parts.ledger.Ledger(small, seed=0, budget=9)
+    ledger.whole(1)
+    made = ledger.replay(0.084499999)
+    assert (made.rows, made.spent, made.seconds) == ((1,), 3, 0.0845)
+    assert parts.ledger.Replay.of(json.loads(json.dumps(made.record()))) == made
+
+
 def test_what_a_strategy_may_be_called(parts):
     assert parts.strategies.told("ours") == "ours: tpe, halving"
     assert parts.strategies.told("ours:gp:2,5") == "ours: gp, rungs 2,5"

@@ -30,7 +30,7 @@ class Replay:
             "epochs": self.epochs,
             "spent": self.spent,
             "begun": self.begun,
-            "seconds": round(self.seconds, 4),
+            "seconds": self.seconds,
         }
 
     @classmethod
@@ -73,7 +73,7 @@ class Ledger:
     def replay(self, seconds: float) -> Replay:
         """What was done."""
         rows, epochs = zip(*self._done, strict=True) if self._done else ((), ())
-        return Replay(rows=rows, epochs=epochs, spent=self.spent, begun=self.begun, seconds=seconds)
+        return Replay(rows=rows, epochs=epochs, spent=self.spent, begun=self.begun, seconds=round(seconds, 4))
 
 
 def hypervolumes(table: Table, replay: Replay, budget: int) -> NDArray[np.float64]:

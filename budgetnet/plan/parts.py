@@ -76,6 +76,7 @@ class _Stem:
     """One stem at its place: where it stands in its block, what it costs, and its share of what there is."""
 
     place: _Place
+    names: Sequence[str]
     block: Block
     index: int
     cost: Cost
@@ -86,7 +87,7 @@ class _Stem:
         parameters = self.block.candidate(self.index).parameters
         return {
             **self.place.row,
-            **{name: parameters[name] for name in _part(self.place.choice, "stem")},
+            **{name: parameters[name] for name in self.names},
             "macs": self.cost.macs,
             "ops": self.cost.ops,
             "params": self.cost.params,
@@ -153,7 +154,7 @@ def _stems(place: _Place, scenario: Scenario) -> Iterator[_Stem]:
                 if told in stems_seen:
                     continue
                 stems_seen.add(told)
-            yield _Stem(place=place, block=stems, index=index, cost=cost, share=float(cost.ops * share))
+            yield _Stem(place=place, names=names, block=stems, index=index, cost=cost, share=float(cost.ops * share))
 
 
 def head_table(plan: Plan) -> Table | None:
