@@ -1,12 +1,11 @@
 """The command line: parses, calls, prints. Heavy imports stay inside the commands that need them."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from budgetnet import data_cli, scenario_cli, search_cli, terminal, train_cli
+from budgetnet import data_cli, options, scenario_cli, search_cli, terminal, train_cli
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.terminal import Format
 
@@ -35,19 +34,8 @@ ScenarioArgument = Annotated[
     ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print it. csv and json hold exact numbers.")]
-MemoryOption = Annotated[
-    float | None,
-    typer.Option(
-        metavar="GB",
-        help="What images may take of memory; more is kept in files beside the reports.",
-        min=0,
-        show_default="half of what is free",
-    ),
-]
-OutputOption = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="FOLDER", help="Where the files go.", show_default="reports/<scenario>"),
-]
+MemoryOption = Annotated[float | None, options.memory_limit()]
+OutputOption = Annotated[Path | None, options.output("reports/<scenario>")]
 
 
 def _version(wanted: bool) -> None:
@@ -152,7 +140,7 @@ def plan(
     """
     from budgetnet.planning import run_plan
 
-    _refuse_together({"--all": every, "--solve": solve is not None, "--against": against is not None})
+    options.refuse_together({"--all": every, "--solve": solve is not None, "--against": against is not None})
     done = run_plan(
         scenario,
         folder=output,
@@ -181,10 +169,7 @@ def predict(
         list[Path],
         typer.Argument(metavar="INPUT...", help="Images (PNG, JPEG), GIFs, videos, and folders of them."),
     ],
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FOLDER", help="Where the files go.", show_default="RUN/predictions"),
-    ] = None,
+    output: Annotated[Path | None, options.output("RUN/predictions")] = None,
     video: Annotated[
         str | None,
         typer.Option(
@@ -241,14 +226,7 @@ def evaluate(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A finished run's folder, such as reports/urban/runs/0003.")
     ],
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME[:ARGUMENT]",
-            help="synthetic, camvid:PATH, ...: what `budgetnet data list` names.",
-            show_default="the run's own",
-        ),
-    ] = None,
+    dataset: Annotated[str | None, options.dataset("the run's own")] = None,
     split: Annotated[str, typer.Option(help="Which of its splits: train, val, test.")] = "val",
     batch_size: Annotated[
         int | None, typer.Option(help="Images at a time.", min=1, show_default="as in the training")
@@ -257,14 +235,7 @@ def evaluate(
     memory_limit: MemoryOption = None,
     format: FormatOption = Format.table,
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FOLDER",
-            help="Where the files go.",
-            show_default="RUN/evaluation-<split>, for other data RUN/evaluation-<split>-<data set>",
-        ),
+        Path | None, options.output("RUN/evaluation-<split>, for other data RUN/evaluation-<split>-<data set>")
     ] = None,
     no_files: Annotated[bool, typer.Option("--no-files", help="Print only, write no reports.")] = False,
 ) -> None:
@@ -288,14 +259,6 @@ def evaluate(
     _show(done.shown, format)
     if done.written:
         typer.echo(f"Written: {printable(', '.join(map(str, done.written)))}", err=True)
-
-
-def _refuse_together(options: Mapping[str, bool]) -> None:
-    """Of options that say what to show, only one can be meant."""
-    given = [name for name, is_given in options.items() if is_given]
-    if len(given) > 1:
-        names = f"{', '.join(given[:-1])} and {given[-1]}"
-        raise BudgetnetError(f"{names}: must be given one at a time, but got {'both' if len(given) == 2 else 'all'}")
 
 
 def _show(report: object, format: Format) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from budgetnet import terminal
+from budgetnet import options, terminal
 from budgetnet.errors import printable
 
 app = typer.Typer(
@@ -74,12 +74,7 @@ def prepare(
     seed: Annotated[
         int | None, typer.Option(help="Of what a recipe draws.", min=0, show_default="as in the recipe")
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FOLDER", help="Where it goes.", show_default="prepared/<name>-<classes>-<size>"
-        ),
-    ] = None,
+    output: Annotated[Path | None, options.output("prepared/<name>-<classes>-<size>", text="Where it goes.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what was prepared there before.")] = False,
 ) -> None:
     """Cut, scale and reduce a data set once, into a folder that training reads at memory speed.
@@ -113,12 +108,7 @@ def check(
         terminal.Format, typer.Option("--format", help="How to print it. csv and json hold every problem.")
     ] = terminal.Format.table,
     seed: SeedOption = 0,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FOLDER", help="Where the files go.", show_default="reports/data/<name>"
-        ),
-    ] = None,
+    output: Annotated[Path | None, options.output("reports/data/<name>")] = None,
     no_files: Annotated[bool, typer.Option("--no-files", help="Print only, write no reports.")] = False,
 ) -> None:
     """Read every image and label: find damaged, unpaired, empty, doubled and wrongly labelled ones, count the classes.

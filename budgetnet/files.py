@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
+from secrets import randbelow
 from tempfile import TemporaryDirectory, gettempdir
 
 from budgetnet.errors import BudgetnetError, printable
@@ -41,7 +42,7 @@ def replacing(path: Path) -> Iterator[Path]:
     At an exception nothing of it is left and the old file stays. Raises BudgetnetError where it cannot be written,
     which any OSError from inside is taken for.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{PART}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{randbelow(10**6):06d}{PART}")
     try:
         yield temporary
         with temporary.open("rb+") as file:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from budgetnet import options
 from budgetnet.errors import BudgetnetError
 from budgetnet.terminal import wide_console
 from budgetnet.training_options import (
@@ -74,29 +75,20 @@ def search(
         ),
     ] = "auto",
     warm_start: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER", help="An earlier search's folder: its best candidates come first.", rich_help_panel=HOW
-        ),
-    ] = None,
-    dataset: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME[:ARGUMENT]",
-            help="synthetic, camvid:PATH, ...: what `budgetnet data list` names.",
-            show_default="the scenario's, else synthetic",
-            rich_help_panel=WHERE,
+            metavar="FOLDER|URL#STUDY",
+            help="An earlier search, by its folder or in a shared database: its best candidates come first.",
+            rich_help_panel=HOW,
         ),
     ] = None,
+    dataset: Annotated[str | None, options.dataset("the scenario's, else synthetic", WHERE)] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FOLDER",
-            help="Where the files go. Machines that share it also go on from each other's checkpoints.",
-            show_default="reports/<scenario>",
-            rich_help_panel=WHERE,
+        options.output(
+            "reports/<scenario>",
+            WHERE,
+            "Where the files go. Machines that share it also go on from each other's checkpoints.",
         ),
     ] = None,
     workers: Annotated[
@@ -128,13 +120,7 @@ def search(
     ] = None,
     memory_limit: Annotated[
         float | None,
-        typer.Option(
-            metavar="GB",
-            help="What images may take of memory, of all workers together; more is kept in files beside the reports.",
-            min=0,
-            show_default="half of what is free",
-            rich_help_panel=WHERE,
-        ),
+        options.memory_limit(WHERE, "of all workers together; more is kept in files beside the reports"),
     ] = None,
     repeats: Annotated[
         int,
@@ -185,10 +171,12 @@ def search(
     loaded = load(scenario)
     folder = output or Path("reports") / loaded.name
     name = study or loaded.name
-    if study is not None and storage is None:
-        raise BudgetnetError("--study: must come with --storage, but got it alone")
+    if study is not None and (storage is None or not study.strip()):
+        rule = "must come with --storage, but got it alone" if storage is None else "must be a name, but got nothing"
+        raise BudgetnetError(f"--study: {rule}")
+    options.refuse_together({"--status": status, "--stop": stop, "--restart": restart})
     if status or stop:
-        _about(folder, storage, name, status=status, stop=stop)
+        _about(folder, storage, name, stop=stop)
         return
     training = changes(setting, recipe=recipe, epochs=epochs, stem=stem, teacher=teacher, seed=seed)
     asked = loaded.changed(training=training, dataset=dataset or loaded.dataset or "synthetic")
@@ -221,15 +209,14 @@ def search(
     raise typer.Exit(130 if outcome.interrupted else 1 if outcome.all_failed else 0)
 
 
-def _about(folder: Path, storage: str | None, name: str, *, status: bool, stop: bool) -> None:
+def _about(folder: Path, storage: str | None, name: str, *, stop: bool) -> None:
     """Says how a search stands, or asks it to end."""
-    if status and stop:
-        raise BudgetnetError("--status and --stop: must be given one at a time, but got both")
-    from budgetnet.searching import ask_to_stop, status_of
+    from budgetnet.searching import ask_to_stop, place_of, status_of
 
+    place = place_of(folder, storage, name)
     if stop:
-        typer.echo(ask_to_stop(folder, storage, name))
+        typer.echo(ask_to_stop(place))
         return
     from budgetnet.formats import table
 
-    table.show(status_of(folder, storage, name), wide_console())
+    table.show(status_of(place), wide_console())

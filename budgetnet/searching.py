@@ -4,34 +4,33 @@ written.
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from budgetnet import files, formats, scenario_data, units
 from budgetnet.data.reading import Dataset
-from budgetnet.errors import BudgetnetError
+from budgetnet.errors import BudgetnetError, shorten
 from budgetnet.formats.table import show
 from budgetnet.networks import Candidate
 from budgetnet.plan import Plan
 from budgetnet.plan.feasible import Feasible
 from budgetnet.provenance import provenance
 from budgetnet.report import Report, Text
-from budgetnet.results import Evaluate, Scores, Step
+from budgetnet.results import Evaluate, Scores
 from budgetnet.scenario import Scenario
 from budgetnet.search import halving, samplers
 from budgetnet.search import report as search_report
-from budgetnet.search.checks import ORIGIN_AUDIT, ORIGIN_REPEAT, front
+from budgetnet.search.checks import front
 from budgetnet.search.crew import Alone, Crew, Workers
-from budgetnet.search.run import STUDY, Asked, Outcome, Place, Storage, checks_of, search
+from budgetnet.search.run import Asked, Outcome, Place, Storage, search
+from budgetnet.search.storage import masked
 from budgetnet.search.study import Study
-from budgetnet.search.trial import Trial
+from budgetnet.search_screen import SearchProgress
 from budgetnet.space import told_space
 
 MOST_FIRST = 10
@@ -54,11 +53,20 @@ class Request:
     workers: int = 1
     storage: str | None = None
     study: str | None = None
-    earlier: Path | None = None
+    earlier: str | None = None
     repeats: int = 1
     audit: int = 0
     restart: bool = False
     memory_limit: float | None = None
+
+    def place(self, scenario: Scenario) -> Place:
+        """Where the search of a scenario works."""
+        return place_of(self.folder, self.storage, self.study or scenario.name)
+
+
+def place_of(folder: Path, storage: str | None, name: str) -> Place:
+    """Where a search works: in its folder alone, or in a shared database under a name."""
+    return Place(folder=folder) if storage is None else Place(folder=folder, storage=Storage(url=storage, name=name))
 
 
 def run_search(plan: Plan, request: Request, *, screen: Console) -> Outcome:
@@ -69,18 +77,19 @@ def run_search(plan: Plan, request: Request, *, screen: Console) -> Outcome:
 
     keep_memory()  # before threads read images
     started = time.monotonic()
-    scenario, folder = plan.scenario, request.folder
+    scenario, folder, place = plan.scenario, request.folder, request.place(plan.scenario)
     require_one_network(plan)
     samplers.sampler(request.sampler)
     rungs = halving.rungs(request.rungs, scenario.training)
     feasible = Feasible(scenario)
     checks.require(scenario, feasible.one_of_each("depth_multiplier"))
-    first = () if request.earlier is None else best_of(request.earlier)
+    files.make_folder(folder)
+    first = first_of(scenario, request, place)
     screen.print(plan.verdict, highlight=False, markup=False)
     limit = None if request.memory_limit is None else request.memory_limit / request.workers
     dataset = scenario_data.read(scenario, folder=folder, memory_limit=limit)
     checks.require_batches(scenario.training, len(dataset.train))
-    guessed, settings = guess(dataset), settings_of(scenario, dataset)
+    guessed, settings = guess(dataset), settings_of(scenario, scenario_data.described(dataset))
     trainer = Trainer(
         scenario=scenario,
         folder=folder,
@@ -88,42 +97,37 @@ def run_search(plan: Plan, request: Request, *, screen: Console) -> Outcome:
         origin={**provenance(), "device": str(device()), "dataset": dataset.source},
     )
 
-    def crew() -> Crew:
-        if request.workers == 1:
-            return Alone(trainer.with_data(dataset))
-        return Workers(request.workers, trainer)
-
     left = None if request.timeout is None else max(request.timeout - (time.monotonic() - started), 0.0)
     asked = Asked(
         trials=request.trials,
         rungs=rungs,
         sampler=request.sampler,
         first=first,
+        earlier=None if request.earlier is None else told_earlier(request.earlier),
         epochs=request.epochs,
         seconds=left,
         repeats=request.repeats,
         audit=request.audit,
     )
     with SearchProgress(Console()) as watcher:
+
+        def crew() -> Crew:
+            if request.workers == 1:
+                return Alone(trainer.with_data(dataset))
+            return Workers(request.workers, trainer, says=watcher.says)
+
         outcome = search(
             plan,
             crew,
             asked,
-            place_of(scenario, request),
+            place,
             settings=settings,
             watcher=watcher,
             restart=request.restart,
             feasible=feasible,
         )
-    write(outcome, guessed, {**_asked(scenario, request), **settings}, folder, screen)
+    write(outcome, guessed, {**_asked(scenario, request, rungs), **settings}, folder, screen)
     return outcome
-
-
-def place_of(scenario: Scenario, request: Request) -> Place:
-    """Where a search works."""
-    if request.storage is None:
-        return Place(folder=request.folder)
-    return Place(folder=request.folder, storage=Storage(url=request.storage, name=request.study or scenario.name))
 
 
 @final
@@ -168,11 +172,47 @@ def terminated_like_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def best_of(folder: Path) -> tuple[Candidate, ...]:
+def first_of(scenario: Scenario, request: Request, place: Place) -> tuple[Candidate, ...]:
+    """The candidates of an earlier search that are tried first: those that were, where the search has begun already,
+    whatever the earlier one has found since.
+
+    Raises BudgetnetError where the study that is there does not answer, or is of another search.
+    """
+    begun = None if request.restart else place.found()
+    if begun is not None:
+        with closing(begun):
+            begun.require(settings_of(scenario, None), place.where, some=True)
+    if request.earlier is None:
+        return ()
+    if begun is not None and begun.settings["search"].get("warm_start") == told_earlier(request.earlier):
+        return tuple(Candidate.of(one["network"], one["parameters"]) for one in begun.settings["search"]["first"])
+    return best_of(request.earlier)
+
+
+def _earlier(given: str) -> Place:
+    """Where an earlier search is: its folder, or a database and, after a #, what the study is called."""
+    if "://" not in given:
+        return Place(folder=Path(given))
+    storage, _, name = given.partition("#")
+    if not name:
+        raise BudgetnetError(f"--warm-start: must be a folder or URL#STUDY, but got {shorten(masked(storage))}")
+    return Place(folder=Path(), storage=Storage(url=storage, name=name))
+
+
+def told_earlier(given: str) -> str:
+    """An earlier search as settings tell it: without a password."""
+    if "://" not in given:
+        return given
+    storage, _, name = given.partition("#")
+    return f"{masked(storage)}#{name}"
+
+
+def best_of(earlier: str) -> tuple[Candidate, ...]:
     """The candidates of an earlier search to try first: its front, then the others that were trained to the end, the
     best mean IoU first. Raises BudgetnetError where there is no such search.
     """
-    trials = Study.existing(folder).trials()
+    with closing(_earlier(earlier).existing()) as study:
+        trials = study.trials()
     found = [trial.candidate for trial in front(trials)]
     done = sorted(
         (trial for trial in trials if trial.result is not None),
@@ -190,11 +230,13 @@ def require_one_network(plan: Plan) -> None:
         raise BudgetnetError(f"{rule}, but got {', '.join(choice.name for choice in networks)}")
 
 
-def settings_of(scenario: Scenario, dataset: Dataset) -> dict[str, Any]:
-    """All that a search's results depend on. A folder goes on only with a search of the same settings."""
+def settings_of(scenario: Scenario, data: Mapping[str, Any] | None) -> dict[str, Any]:
+    """All that a search's results depend on, but the data where they are not read yet. A folder goes on only with a
+    search of the same settings.
+    """
     asked = scenario.model_dump(mode="json", exclude={"description", "dataset", "platform", "minimum_mean_iou"})
-    data = scenario_data.described(dataset)
-    return {**asked, "search_space": told_space(scenario.network, scenario.search_space), "dataset": data}
+    asked["search_space"] = told_space(scenario.network, scenario.search_space)
+    return asked if data is None else {**asked, "dataset": data}
 
 
 def write(outcome: Outcome, guess: Scores, settings: Mapping[str, Any], folder: Path, screen: Console) -> list[Path]:
@@ -202,14 +244,18 @@ def write(outcome: Outcome, guess: Scores, settings: Mapping[str, Any], folder: 
     BudgetnetError.
     """
     made, pictures = search_report.report(outcome, guess, settings)
-    written = files.write_all(folder, {**pictures, **formats.files(made, "markdown", "csv", "json")})
+    contents = {**pictures, **formats.files(made, "markdown", "csv", "json")}
+    written = files.write_all(folder, contents)
+    for name in search_report.FILES:
+        if name not in contents:
+            files.remove(folder / name)
     shown = [block for block in made.blocks if isinstance(block, Text) or getattr(block, "key", "") == "pareto"]
     show(Report(key=made.key, title=made.title, blocks=shown, tables=(), record={}), screen)
     screen.print("Written: " + ", ".join(str(path) for path in written), highlight=False, markup=False, soft_wrap=True)
     return written
 
 
-def _asked(scenario: Scenario, request: Request) -> dict[str, Any]:
+def _asked(scenario: Scenario, request: Request, rungs: Sequence[int]) -> dict[str, Any]:
     """What was asked for besides what the results depend on."""
     named = {name: getattr(scenario, name) for name in ("description", "platform", "minimum_mean_iou")}
     given = {
@@ -219,111 +265,40 @@ def _asked(scenario: Scenario, request: Request) -> dict[str, Any]:
         "workers": request.workers,
         "repeats": request.repeats,
         "audit": request.audit,
+        "sampler": request.sampler,
+        "rungs": ", ".join(map(str, rungs)),
+        "warm_start": None if request.earlier is None else told_earlier(request.earlier),
     }
     return {name: value for name, value in {**named, **given}.items() if value not in (None, "")}
 
 
-@final
-class SearchProgress:
-    """A bar for the trials of the search and one for each training under way. A line for each trial that ends."""
-
-    def __init__(self, screen: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bars = Progress(*columns, console=screen)
-        self._screen = screen
-        self._trials = self._bars.add_task("search", total=None)
-        self._trainings: dict[int, TaskID] = {}
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
-
-    def begins(self, trial: Trial, done: int, wanted: int) -> None:
-        """Shows which candidate is trained."""
-        self._bars.update(self._trials, completed=done, total=wanted, description="search, trials begun")
-        self._drop(trial.number)
-        self._trainings[trial.number] = self._bars.add_task(called(trial), total=None)
-
-    def steps(self, trial: Trial, step: Step) -> None:
-        """Moves the training's bar."""
-        task = self._trainings.get(trial.number)
-        if task is not None:
-            self._bars.update(
-                task,
-                completed=(step.epoch - 1) * step.batches + step.batch,
-                total=trial.target * step.batches,
-                description=f"{called(trial)}: epoch {step.epoch} of {trial.target}, loss {step.loss:.3f}",
-            )
-
-    def ends(self, trial: Trial, done: int, wanted: int) -> None:
-        """Says what came of a trial."""
-        self._drop(trial.number)
-        self._bars.update(self._trials, completed=done, total=wanted)
-        self._say(f"{called(trial)}: {trial.candidate.label}: {came_of(trial)}")
-
-    def says(self, text: str) -> None:
-        """Shows a line."""
-        self._say(text)
-
-    def _say(self, text: str) -> None:
-        self._screen.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    def _drop(self, number: int) -> None:
-        task = self._trainings.pop(number, None)
-        if task is not None:
-            self._bars.remove_task(task)
+def status_of(place: Place) -> Report:
+    """How a search stands. Raises BudgetnetError where there is none."""
+    with _studies(place) as (study, checks):
+        checked = [] if checks is None else place.standing(checks)
+        return search_report.status_report(place.standing(study), study.settings, checks=checked)
 
 
-def called(trial: Trial) -> str:
-    """What a trial is called on the screen: repeats and audits have numbers of their own."""
-    return f"{trial.origin if trial.origin in (ORIGIN_REPEAT, ORIGIN_AUDIT) else 'trial'} {trial.number}"
-
-
-def came_of(trial: Trial) -> str:
-    """What a trial's training brought, in a few words."""
-    if trial.status == "failed":
-        return f"failed: {trial.reason}"
-    if trial.result is not None:
-        took = units.duration(trial.result.seconds)
-        return f"mean IoU {trial.result.scores.mean_iou:.3f}, {units.mega(trial.result.ops)} MOP, {took}"
-    last = trial.curve.get(max(trial.curve, default=0))
-    if trial.epochs < trial.target:
-        return f"stopped after epoch {trial.epochs} of {trial.target}"
-    return f"waits at epoch {trial.epochs}" + ("" if last is None else f", mean IoU {last:.3f}")
-
-
-def status_of(folder: Path, storage: str | None, name: str) -> Report:
-    """How the search of a folder, or of a shared database, stands. Raises BudgetnetError where there is none."""
-    study = _there(folder, storage, name)
-    checks = [trial for each in _checks(folder, storage, name) for trial in each.trials()]
-    return search_report.status_report(study.trials(), study.settings, checks=checks)
-
-
-def ask_to_stop(folder: Path, storage: str | None, name: str) -> str:
-    """Asks the search of a folder, or of a shared database, to end; what was done, in a sentence. Raises
-    BudgetnetError where there is none.
+def ask_to_stop(place: Place) -> str:
+    """Asks a search to end, on all its machines; what was done, in a sentence. Raises BudgetnetError where there is
+    none.
     """
-    studies = [_there(folder, storage, name), *_checks(folder, storage, name)]
-    running = sum(trial.status == "running" for study in studies for trial in study.trials())
-    for study in studies:
-        study.ask_to_stop()
+    with _studies(place) as found:
+        studies = [study for study in found if study is not None]
+        running = sum(trial.status == "running" for study in studies for trial in place.standing(study))
+        for study in studies:
+            study.ask_to_stop()
     if not running:
         return "Nothing is being trained there."
     return f"Asked to stop: {units.counted(running, 'training', 'trainings')} will end after the epoch under way."
 
 
-def _there(folder: Path, storage: str | None, name: str) -> Study:
-    return Study.existing(folder) if storage is None else Study.existing(folder, storage=storage, name=name)
-
-
-def _checks(folder: Path, storage: str | None, name: str) -> list[Study]:
-    """The study of the trainings that check a search, where there is one."""
-    try:
-        return [Study.existing(folder, storage=storage, name=checks_of(STUDY if storage is None else name))]
-    except BudgetnetError:
-        return []
+@contextmanager
+def _studies(place: Place) -> Iterator[tuple[Study, Study | None]]:
+    """Inside, a search's study and that of its checks, where there is one."""
+    with ExitStack() as stack:
+        study = stack.enter_context(closing(place.existing()))
+        checks = place.found(checks=True)
+        if checks is not None:
+            stack.enter_context(closing(checks))
+        yield study, checks

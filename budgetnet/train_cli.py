@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from budgetnet import options
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.terminal import wide_console
 from budgetnet.training_options import (
@@ -45,15 +46,7 @@ def train(
             rich_help_panel=WHAT,
         ),
     ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME[:ARGUMENT]",
-            help="synthetic, camvid:PATH, ...: what `budgetnet data list` names.",
-            show_default="the scenario's, else synthetic",
-            rich_help_panel=WHAT,
-        ),
-    ] = None,
+    dataset: Annotated[str | None, options.dataset("the scenario's, else synthetic", WHAT)] = None,
     size: Annotated[
         str | None,
         typer.Option(
@@ -69,26 +62,9 @@ def train(
     teacher: TeacherOption = None,
     setting: SettingOption = None,
     seed: SeedOption = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FOLDER",
-            help="The run's own folder.",
-            show_default="reports/<scenario>/train",
-            rich_help_panel=WHERE,
-        ),
-    ] = None,
+    output: Annotated[Path | None, options.output("reports/<scenario>/train", WHERE, "The run's own folder.")] = None,
     memory_limit: Annotated[
-        float | None,
-        typer.Option(
-            metavar="GB",
-            help="What images may take of memory; more is kept in files in the run's folder.",
-            min=0,
-            show_default="half of what is free",
-            rich_help_panel=WHERE,
-        ),
+        float | None, options.memory_limit(WHERE, "more is kept in files in the run's folder")
     ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Throw the folder's earlier training away.", rich_help_panel=WHERE)

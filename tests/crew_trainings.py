@@ -72,6 +72,15 @@ def evaluators_in(folder: Path) -> Evaluators:
     return evaluators
 
 
+def only_one(folder: Path) -> Evaluators:
+    """There is room for one worker."""
+    try:
+        (folder / "one").touch(exist_ok=False)
+    except FileExistsError:
+        raise BudgetnetError("images: must fit into the memory that is left") from None
+    return evaluators
+
+
 def refuses() -> Evaluators:
     raise BudgetnetError("images: must be a folder, but got 'nowhere'")
 

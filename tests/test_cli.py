@@ -281,7 +281,7 @@ def test_search_hands_every_option_on(shell: Shell, searches: list[dict[str, Any
     assert asked["folder"] == Path("here")
     assert (asked["trials"], asked["timeout"], asked["restart"]) == (12, 60, True)
     assert (asked["sampler"], asked["rungs"], asked["workers"], asked["epochs"]) == ("gp", "1,2", 2, 90)
-    assert (asked["repeats"], asked["audit"], asked["earlier"]) == (3, 4, Path("earlier"))
+    assert (asked["repeats"], asked["audit"], asked["earlier"]) == (3, 4, "earlier")
     assert (asked["storage"], asked["study"], asked["memory_limit"]) == ("postgresql://me@there/all", "mine", 3)
 
 
@@ -311,6 +311,9 @@ def test_a_studys_name_is_for_a_shared_database(shell: Shell, searches: list[dic
     assert shell.refused("search", "--study", "mine") == "Error: --study: must come with --storage, but got it alone"
     said = "Error: --status and --stop: must be given one at a time, but got both"
     assert shell.refused("search", "--status", "--stop") == said
+    assert shell.refused("search", "--status", "--restart") == said.replace("stop", "restart")
+    said = "Error: --study: must be a name, but got nothing"
+    assert shell.refused("search", "--storage", "sqlite:///all.db", "--study", " ") == said
     assert searches == []
 
 

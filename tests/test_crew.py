@@ -508,6 +508,21 @@ def test_what_keeps_a_worker_from_getting_ready_is_told(tmp_path):
     assert workers_of(os.getpid()) == []
 
 
+def test_of_workers_of_which_one_cannot_get_ready_the_other_does_the_work(tmp_path):
+    said = []
+    with Workers(2, partial(crew_trainings.only_one, tmp_path), says=said.append) as crew:
+        for number in crew.idle:
+            crew.start(number, job(tmp_path, number, target=1))
+        events = until(crew, lambda events: len({type(event) for event in events} & {Paused, Stopped}) == 2)
+        (left_out,) = [event.number for event in events if isinstance(event, Stopped)]
+        assert said == [f"worker {left_out}: left out: images: must fit into the memory that is left"]
+        assert crew.idle == (1 - left_out,)
+        assert crew.busy == ()
+        crew.start(1 - left_out, job(tmp_path, left_out, target=1))
+        assert until(crew, lambda events: bool(events) and isinstance(events[-1], Paused))[-1].number == left_out
+    assert workers_of(os.getpid()) == []
+
+
 def test_a_worker_that_dies_before_it_is_ready_is_tried_again_but_not_for_ever(tmp_path):
     with Workers(1, partial(crew_trainings.dies_early, tmp_path, 2)) as crew:
         assert told(crew, job(tmp_path, target=1)) == [*epochs(0, 1), Paused(number=0)]

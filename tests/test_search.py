@@ -12,17 +12,22 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from filelock import FileLock
 from formulas import STATE, Formula, curve, result, scenario
 from races import Silent, go, table
 
+from budgetnet import formats
 from budgetnet.errors import BudgetnetError
+from budgetnet.locks import alone
 from budgetnet.networks import Candidate
 from budgetnet.plan import plan
+from budgetnet.report import Report
 from budgetnet.results import Result, Run, TrainingError
 from budgetnet.search.coordinator import Clocks
 from budgetnet.search.crew import Alone, Workers
@@ -31,6 +36,7 @@ from budgetnet.search.run import CHECKS, RUNS, Outcome, Storage
 from budgetnet.search.study import FILE, Study
 from budgetnet.search.trial import Trial
 from budgetnet.search.trial_rows import PROGRESS
+from budgetnet.searching import ask_to_stop, place_of, status_of
 
 
 def epochs_done(log: Path) -> list[str]:
@@ -211,6 +217,13 @@ def test_when_the_time_is_up_the_training_stops_and_goes_on_later(tmp_path):
     assert table(go(tmp_path / "cut", trials=10)) == table(go(tmp_path / "whole", trials=10))
 
 
+def test_time_that_is_up_when_all_is_done_stopped_nothing(tmp_path):
+    whole = go(tmp_path, trials=5, repeats=2)
+    again = go(tmp_path, trials=5, repeats=2, seconds=0.0)
+    assert (again.stopped, table(again)) == (None, table(whole))
+    assert go(tmp_path, trials=6, seconds=0.0).stopped == TIME_UP
+
+
 def test_somebody_else_can_ask_a_search_to_stop(tmp_path):
     def ask() -> None:
         time.sleep(1.5)
@@ -362,6 +375,69 @@ def test_interrupted_checks_go_on(tmp_path):
     assert len(epochs_done(log)) == sum(check.epochs for check in whole.checks) - 13
 
 
+def test_checks_that_were_asked_for_before_are_in_the_reports_of_calls_without_them(tmp_path):
+    first = go(tmp_path, trials=8, repeats=2, audit=3)
+    assert len(first.checks) > 3
+    log = tmp_path / "log"
+    again = go(tmp_path, trials=8, crew=lambda: Alone(Formula(log=log).evaluators))
+    assert (table(again), again.stopped) == (table(first), None)
+    assert not log.exists()
+    assert go(tmp_path / "other", trials=3).checks == ()
+
+
+class Hears(Silent):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def says(self, text: str) -> None:
+        self.heard.append(text)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_checkpoint_that_is_lost_is_told(tmp_path, lost):
+    first = go(tmp_path / "cut", trials=4, crew=lambda: Alone(Interrupts(10).evaluators))
+    (number,) = [trial.number for trial in first.trials if trial.status == "paused" and trial.epochs < trial.target]
+    assert first.trials[number].epochs == 5
+    if lost:
+        (tmp_path / "cut" / RUNS / f"{number:04d}" / STATE).unlink()
+    watcher = Hears()
+    second = go(tmp_path / "cut", trials=4, watcher=watcher)
+    said = f"trial {number}: its checkpoint is gone or cannot be read; trained again from epoch 1"
+    assert watcher.heard == ([said] if lost else [])
+    assert table(second) == table(go(tmp_path / "whole", trials=4))
+
+
+def test_trials_that_other_hands_put_into_the_study_are_left_alone(tmp_path):
+    """optuna-dashboard can enqueue one, and others' programs can ask for some."""
+    before = go(tmp_path / "search", trials=5)
+    url = f"sqlite:///{tmp_path / 'search' / FILE}"
+    others = optuna.load_study(study_name="search", storage=url)
+    others.enqueue_trial({"depth_multiplier": 1.0})
+    after = go(tmp_path / "search", trials=9)
+    assert [trial.number for trial in after.trials] == [0, 1, 2, 3, 4, 6, 7, 8]
+    assert [trial.candidate for trial in after.trials[:5]] == [trial.candidate for trial in before.trials]
+    assert len({trial.candidate for trial in after.trials}) == 8
+    assert {trial.status for trial in after.trials} <= {"done", "paused"}
+    assert others.trials[5].state.name == "WAITING"
+
+
+def test_a_killed_search_is_not_taken_for_a_running_one(tmp_path):
+    place = place_of(tmp_path, None, "test")
+    with closing(Study.open(tmp_path, {"name": "test"}, space={}, restart=False)) as study:
+        known = go(tmp_path / "other", trials=1).trials[0]
+        study.begin(known.candidate, images_per_second=20.0, target=1, origin="widest", worker="here/0")
+    with alone(tmp_path, "search"):
+        assert "1 under way" in told(status_of(place))
+        assert ask_to_stop(place) == "Asked to stop: 1 training will end after the epoch under way."
+    assert "1 cut off, to be resumed" in told(status_of(place))
+    assert "Under way" not in told(status_of(place))
+    assert ask_to_stop(place) == "Nothing is being trained there."
+
+
+def told(report: Report) -> str:
+    return formats.text(report, "markdown")
+
+
 # --- several workers
 
 
@@ -400,14 +476,6 @@ class Deadly(Formula):
             died.write_text("")
             os.kill(os.getpid(), signal.SIGKILL)
         super()._epoch(candidate, run, history, seed)
-
-
-class Hears(Silent):
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def says(self, text: str) -> None:
-        self.heard.append(text)
 
 
 @pytest.mark.slow

@@ -64,11 +64,8 @@ def test_a_file_that_is_no_study_is_refused_unless_restarted(tmp_path: Path, ope
 
 def test_a_study_of_something_else_is_refused(tmp_path: Path, opened: Opened) -> None:
     url = f"sqlite:///{tmp_path / 'other.db'}"
-    study = optuna.create_study(storage=url, study_name="search", directions=["maximize", "maximize"])
+    optuna.create_study(storage=url, study_name="search", directions=["maximize", "maximize"])
     assert opened(storage=url).trials() == []  # nothing was begun in it
-    study.enqueue_trial({"x": 1})
-    with pytest.raises(BudgetnetError, match="must be the study of a search of this version, but got trials of some"):
-        opened(storage=url).trials()
     optuna.create_study(storage=url, study_name="another").enqueue_trial({"x": 1})
     with pytest.raises(BudgetnetError, match="must be the study of a search, but got one of something else, called an"):
         opened(storage=url, name="another")
@@ -188,7 +185,8 @@ def test_a_kill_loses_nothing_that_was_reported(opened: Opened, tmp_path: Path) 
         ("postgresql://me:secret@host:port/db", "but got no URL"),
         ("postgresql+asyncpg://me:secret@host/db", r"but got 'postgresql\+asyncpg://'"),
         ("sqlite://", "without options, but got 'sqlite://'"),
-        ("sqlite:///:memory:", "without options, but got 'sqlite:///:memory:'"),
+        ("sqlite:///:memory:", "without options, but got 'sqlite:///%3Amemory%3A'"),
+        ("sqlite://me:secret@/a.db", "without options, but got 'sqlite://me:"),
         ("sqlite:///a.db?mode=ro", r"without options, but got 'sqlite:///a.db\?mode=ro'"),
         ("postgresql://me:sec@ret@host/db", "a password must be written with %40 for '@', but got two '@'"),
     ],
@@ -263,7 +261,5 @@ def test_a_database_that_stays_away_ends_the_search(opened: Opened, monkeypatch:
     monkeypatch.setattr(storage, "FIRST_PAUSE", 0.1)
     study = opened()
     failing(study, 1000)
-    with pytest.raises(
-        BudgetnetError, match=r"must be a database that answers within 0\.0\d+ minutes, but got: server cl"
-    ):
+    with pytest.raises(BudgetnetError, match=r"must be a database that answers within 0\.2 s, but got: server cl"):
         study.stop_requests  # noqa: B018 (reads the database)

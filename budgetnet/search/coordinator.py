@@ -7,7 +7,7 @@ each training is.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event as Flag
@@ -116,6 +116,8 @@ class Coordinator:
         self._trials: dict[int, Trial] = {}
         self._mine: dict[int, tuple[int, float, int]] = {}
         """Trial -> worker that has it, when it began, and the epochs that it had."""
+        self._again: set[int] = set()
+        """Trials whose epochs are trained again."""
         self._looked = self._asked = self._clocks.steady()
         self._news = True
         self._waits = False
@@ -146,7 +148,10 @@ class Coordinator:
         finally:
             self._hand_back()
         if self._shared:
-            self._read()
+            with suppress(BudgetnetError) if self.stopped == INTERRUPTED else nullcontext():
+                self._read()
+        if self.stopped == TIME_UP and not self._others and self._decider.ask() is None:
+            self.stopped = None  # the time was up after all was done
 
     def _work(self) -> None:
         while True:
@@ -269,8 +274,10 @@ class Coordinator:
         trial = self._trials[event.number]
         match event:
             case said.Stepped(step=step):
+                self._look_back(trial, step.epoch)
                 self._watcher.steps(trial, step)
             case said.EpochDone(row=row):
+                self._look_back(trial, int(row["epoch"]))
                 self._epoch(trial, row)
             case said.Paused() | said.Stopped():
                 self._reasons.clear()
@@ -299,6 +306,13 @@ class Coordinator:
         self._study.epoch(trial.number, epoch, value)
         curve = {**trial.curve, **({} if value is None else {epoch: float(value)})}
         self._know(replace(trial, epochs=epoch, curve=curve, deaths=0))
+
+    def _look_back(self, trial: Trial, epoch: int) -> None:
+        """Says so where an epoch is trained that was trained before."""
+        if epoch <= trial.epochs and trial.number not in self._again:
+            self._again.add(trial.number)
+            lost = "its checkpoint is gone or cannot be read"
+            self._watcher.says(f"trial {trial.number}: {lost}; trained again from epoch {epoch}")
 
     def _fail(self, trial: Trial, reason: str) -> None:
         span = self._span(trial)
@@ -352,6 +366,7 @@ class Coordinator:
 
     def _forget(self, number: int) -> None:
         self._mine.pop(number, None)
+        self._again.discard(number)
 
     def _read(self) -> None:
         """Takes in what the study holds, but of trials that are trained here: nobody knows these better."""
@@ -376,7 +391,11 @@ class Coordinator:
         self._crew.stop()
 
     def _hand_back(self) -> None:
-        """Trials that were under way when something ended the search wait for whoever goes on with it."""
+        """Trials that were under way when something ended the search wait for whoever goes on. Nobody who
+        interrupts it waits long for a database that is away: others free them once they were not heard of for a while.
+        """
+        if self.stopped == INTERRUPTED:
+            self._study.hurry()
         for number in list(self._mine):
             trial = self._trials[number]
             span = self._span(trial)
@@ -385,6 +404,8 @@ class Coordinator:
                 self._study.pause(number, span)
             except LostClaimError:
                 continue
+            except BudgetnetError as error:
+                self._watcher.says(f"trial {number}: cannot be handed back: {error}")
             self._know(replace(trial, status="paused", spans=_with(trial, span), worker=None))
 
     @contextmanager

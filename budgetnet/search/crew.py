@@ -7,7 +7,7 @@ epoch under way, and is replaced. The processes share out what the machine has.
 import pickle
 import queue
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Protocol, Self, final
@@ -185,7 +185,9 @@ class Alone:
 @final
 @dataclass(slots=True, kw_only=True)
 class _Worker:
-    """A worker as the coordinator sees it, whatever process it is at the moment. `sent`: its job has reached that."""
+    """A worker as the coordinator sees it, whatever process it is at the moment. `sent`: its job has reached that;
+    `unable`: why it will not get ready.
+    """
 
     environment: Mapping[str, str]
     process: Process
@@ -193,18 +195,20 @@ class _Worker:
     sent: bool = False
     ready: bool = False
     starts: int = 1
+    unable: str | None = None
 
 
 @final
 class Workers:
     """So many processes, each with its share of the machine. They end with this process, whatever ends it.
 
-    `make` is called once in each. Use it from one thread, which must live as long: on Linux a process ends with the
-    thread that started it.
+    `make` is called once in each. One that cannot get ready is told of (`says`) and left out: the others do its work.
+    Use it from one thread, which must live as long: on Linux a process ends with the thread that started it.
     """
 
-    def __init__(self, count: int, make: Make) -> None:
+    def __init__(self, count: int, make: Make, *, says: Callable[[str], None] = lambda text: None) -> None:
         self._make = pickle.dumps(make)
+        self._says = says
         self._count = count
         self._heard: Heard = queue.SimpleQueue()
         self._workers: list[_Worker] = []
@@ -227,8 +231,9 @@ class Workers:
 
     @property
     def idle(self) -> tuple[int, ...]:
-        """Numbers of the workers without a job."""
-        return tuple(number for number, worker in enumerate(self._workers) if worker.job is None)
+        """Numbers of the workers without a job, but those that cannot get ready."""
+        found = enumerate(self._workers)
+        return tuple(number for number, worker in found if worker.job is None and worker.unable is None)
 
     @property
     def busy(self) -> tuple[int, ...]:
@@ -294,9 +299,7 @@ class Workers:
                 self._send_job(worker)
                 return None
             case Unable(reason=reason):
-                if self._stopped:
-                    return None
-                raise BudgetnetError(reason)
+                return self._give_up(worker, reason)
             case Last(event=event):
                 worker.job = None
                 self._replace(worker)
@@ -308,14 +311,27 @@ class Workers:
 
     def _mourn(self, worker: _Worker, code: int) -> Event | None:
         """A process has ended that nobody told to: another one takes its place, and its job where it has none of it."""
-        if not worker.ready and worker.starts >= STARTS and not self._stopped:
+        if worker.unable is not None:
+            return None
+        if not worker.ready and worker.starts >= STARTS:
             rule = f"workers: must be able to get ready, but {STARTS} in a row did not (the last one: {ending(code)})"
-            raise BudgetnetError(f"{rule}; it said:\n{worker.process.last_words()}")
+            return self._give_up(worker, f"{rule}; it said:\n{worker.process.last_words()}")
         self._replace(worker)
         if worker.job is None or not worker.sent:
             return None
         number, worker.job = worker.job.number, None
         return Died(number=number, how=ending(code))
+
+    def _give_up(self, worker: _Worker, reason: str) -> Event | None:
+        """One that will not get ready: its job is free again. Raises BudgetnetError where it was the last one."""
+        if self._stopped:
+            return None  # its job was given back before
+        worker.unable = reason
+        if all(each.unable is not None for each in self._workers):
+            raise BudgetnetError(reason)
+        self._says(f"worker {self._workers.index(worker)}: left out: {reason}")
+        number, worker.job = None if worker.job is None else worker.job.number, None
+        return None if number is None else Stopped(number=number)
 
     def _replace(self, worker: _Worker) -> None:
         """After `stop` nobody is needed any more."""

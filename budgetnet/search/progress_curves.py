@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from budgetnet.search.pareto import hypervolume
+from budgetnet.search.pareto import front, hypervolume
 from budgetnet.search.picture import INK, MUTED, new_figure, png
 from budgetnet.search.trial import Span, Trial
 
@@ -70,6 +70,7 @@ def progress(trials: Sequence[Trial], clock: ActiveClock) -> list[Progress]:
     for trial in sorted((trial for trial in trials if trial.status == "done"), key=_ended):
         assert trial.result is not None
         points.append((trial.result.scores.mean_iou, trial.images_per_second))
+        points = [points[place] for place in front(points)]
         area = hypervolume(np.array(points))
         moment = _ended(trial)[0]
         epochs = float((np.clip((moment - began) / lasted, 0, 1) * counts).sum())

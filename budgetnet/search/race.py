@@ -229,6 +229,13 @@ _RUNNING, _PAUSED, _DONE, _FAILED = range(4)
 _STATUS: Final[Mapping[str, int]] = {"running": _RUNNING, "paused": _PAUSED, "done": _DONE, "failed": _FAILED}
 
 
+def _nobodys(count: int) -> Numbers:
+    """Rows of a board for numbers whose trials are no search's: somebody put them into the study by other means."""
+    found = np.zeros((count, 5), dtype=np.int64)
+    found[:, 0], found[:, 1] = -1, _FAILED
+    return found
+
+
 @final
 class _Board:
     """All trials in arrays, by number. `level` is how many rungs a trial has finished, `index` its place in the
@@ -237,7 +244,7 @@ class _Board:
 
     def __init__(self, rungs: int) -> None:
         self._count, self._levels = 0, rungs
-        self._whole = np.zeros((16, 5), dtype=np.int64)
+        self._whole = _nobodys(16)
         self._rates = np.zeros(16)
         self._ious = np.full((16, rungs), np.nan)
         self._orders: dict[tuple[int, bool], tuple[int, Numbers]] = {}
@@ -280,7 +287,7 @@ class _Board:
     def put(self, trial: Trial, index: int, reached: Sequence[float]) -> None:
         """A trial as it stands now."""
         while trial.number >= len(self._rates):
-            self._whole = np.concatenate([self._whole, np.zeros_like(self._whole)])
+            self._whole = np.concatenate([self._whole, _nobodys(len(self._whole))])
             self._rates = np.concatenate([self._rates, np.zeros_like(self._rates)])
             self._ious = np.concatenate([self._ious, np.full_like(self._ious, np.nan)])
         self._count = max(self._count, trial.number + 1)

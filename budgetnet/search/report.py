@@ -25,10 +25,12 @@ from budgetnet.search.verdict import audit_text, verdict
 if TYPE_CHECKING:
     from budgetnet.search.run import Outcome
 
-__all__ = ["PAGE", "PICTURE", "TIME_COLUMNS", "report", "status_report"]
+__all__ = ["FILES", "PAGE", "PICTURE", "TIME_COLUMNS", "report", "status_report"]
 
 PICTURE, PAGE = "pareto.png", "pareto.html"
 CURVE, TIMELINE, IMPORTANCE = "hypervolume.png", "timeline.png", "importance.png"
+FILES = ("checks.csv", "hypervolume.csv", PICTURE, PAGE, CURVE, TIMELINE, IMPORTANCE)
+"""Files that not every report has: those of an earlier one would be taken for this one's."""
 
 PREVIEWS = 12
 """So many candidates of the front are shown with image, label and prediction."""

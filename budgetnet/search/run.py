@@ -9,13 +9,13 @@ import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, final
 
 from budgetnet import files
 from budgetnet.errors import BudgetnetError, printable
-from budgetnet.locks import alone
+from budgetnet.locks import alone, held, waiting
 from budgetnet.networks import Candidate
 from budgetnet.plan import Plan
 from budgetnet.plan.feasible import Feasible
@@ -26,7 +26,7 @@ from budgetnet.search.crew import Crew
 from budgetnet.search.endings import EPOCHS_UP, INTERRUPTED
 from budgetnet.search.halving import REDUCTION
 from budgetnet.search.race import Limits, Race
-from budgetnet.search.study import Study
+from budgetnet.search.study import Study, located
 from budgetnet.search.trial import Trial
 
 RUNS: Final = "runs"
@@ -57,8 +57,9 @@ class Storage:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What is searched for, and how. `rungs` are epochs, the last a whole training; `first` are candidates to begin
-    with, after the widest and the cheapest. `epochs` limits the epochs trained in all, `seconds` the time. The front
-    is trained from `repeats` seeds in all, `audit` candidates are trained longer.
+    with, after the widest and the cheapest, those of the search that is called `earlier`. `epochs` limits the epochs
+    trained in all, `seconds` the time. The front is trained from `repeats` seeds in all, `audit` candidates are trained
+    longer.
     """
 
     trials: int
@@ -69,14 +70,17 @@ class Asked:
     seconds: float | None = None
     repeats: int = 1
     audit: int = 0
+    earlier: str | None = None
 
     def record(self) -> dict[str, Any]:
         """What the order of a search depends on, besides its seed: a folder goes on only with the same."""
+        first = [{"network": each.network, "parameters": dict(each.parameters)} for each in self.first]
         return {
             "sampler": self.sampler,
             "rungs": list(self.rungs),
             "reduction": REDUCTION,
-            "first": [candidate.label for candidate in self.first],
+            **({"warm_start": self.earlier} if self.earlier is not None else {}),
+            "first": first,
         }
 
 
@@ -137,6 +141,37 @@ class Place:
     storage: Storage = field(default_factory=Storage)
     host: str = field(default_factory=platform.node)
 
+    @property
+    def shared(self) -> bool:
+        """Whether several processes may search there at once."""
+        return self.storage.url is not None
+
+    @property
+    def name(self) -> str:
+        """What the study is called."""
+        return self.storage.name
+
+    def found(self, *, checks: bool = False) -> Study | None:
+        """The study that is there, or that of its `checks`. Raises BudgetnetError where that cannot be read."""
+        name = checks_of(self.name) if checks else self.name
+        return Study.find(self.folder, storage=self.storage.url, name=name)
+
+    @property
+    def where(self) -> str:
+        """The same for people."""
+        return located(self.folder, self.storage.url, self.name)
+
+    def standing(self, study: Study) -> list[Trial]:
+        """Its trials as they stand; one that is running for the study, but whose process is gone, as paused."""
+        trials = study.trials()
+        running = [trial.number for trial in trials if trial.status == "running"]
+        gone = set(study.stale() if self.shared else running if running and not held(self.folder) else ())
+        return [replace(trial, status="paused", worker=None) if trial.number in gone else trial for trial in trials]
+
+    def existing(self) -> Study:
+        """The study that is there. Raises BudgetnetError where there is none."""
+        return Study.existing(self.folder, storage=self.storage.url, name=self.name)
+
 
 def search(
     plan: Plan,
@@ -156,24 +191,20 @@ def search(
     workers. After `asked.seconds` trainings stop at their next epoch, to be resumed by the same call.
     """
     clocks = clocks or Clocks()
-    deadline = None if asked.seconds is None else clocks.steady() + asked.seconds
     feasible = feasible or Feasible(plan.scenario)
-    shared = place.storage.url is not None
-    with nullcontext() if shared else alone(place.folder, "search"), crew() as workers:
-        work = _Work(
-            plan=plan,
-            crew=workers,
-            asked=asked,
-            place=place,
-            settings={**settings, "search": asked.record()},
-            watcher=watcher,
-            deadline=deadline,
-            clocks=clocks,
-        )
-        if restart:
-            work.throw_away()
-        race, trials, stopped = work.race(feasible)
-        checks, stopped = work.check(trials, stopped)
+    work = _Work(
+        plan=plan,
+        asked=asked,
+        place=place,
+        settings={**settings, "search": asked.record()},
+        watcher=watcher,
+        deadline=None if asked.seconds is None else clocks.steady() + asked.seconds,
+        clocks=clocks,
+    )
+    only = nullcontext() if place.shared else alone(place.folder, "search")
+    with only, closing(work.begin(restart=restart)) as study, crew() as workers:
+        race, trials, stopped = work.race(feasible, study, workers)
+        checks, stopped = work.check(trials, stopped, workers)
     return Outcome(
         plan=plan,
         feasible=feasible.record(),
@@ -193,7 +224,6 @@ class _Work:
     """What the two halves of a search share."""
 
     plan: Plan
-    crew: Crew
     asked: Asked
     place: Place
     settings: Mapping[str, Any]
@@ -201,7 +231,21 @@ class _Work:
     deadline: float | None
     clocks: Clocks
 
-    def race(self, feasible: Feasible) -> tuple[Race, tuple[Trial, ...], str | None]:
+    def begin(self, *, restart: bool) -> Study:
+        """The search's study; where it is to `restart`, without an earlier search, its checks, and what its trainings
+        left.
+        """
+        study = self._study(self.place.name, restart=restart)
+        try:
+            if restart:
+                self._study(checks_of(self.place.name), restart=True).close()
+            _make_own(self.place.folder, study.identity or "", clear=restart)
+        except BaseException:
+            study.close()
+            raise
+        return study
+
+    def race(self, feasible: Feasible, study: Study, crew: Crew) -> tuple[Race, tuple[Trial, ...], str | None]:
         """The search itself: its race, its trials, and why it ended before its end."""
         asked, training = self.asked, self.plan.scenario.training
         race = Race(
@@ -213,32 +257,35 @@ class _Work:
             limits=Limits(trials=asked.trials, epochs=asked.epochs),
             first=asked.first,
         )
-        with closing(self._study(self.place.storage.name)) as study:
-            _require_own(self.place.folder, study.identity or "")
-            racing = self._coordinator(study, race, RUNS)
-            racing.run()
+        racing = self._coordinator(study, race, RUNS, crew)
+        racing.run()
         return race, racing.trials, racing.stopped
 
-    def check(self, trials: Sequence[Trial], stopped: str | None) -> tuple[tuple[Trial, ...], str | None]:
-        """Repeats and audits, those of earlier calls alone where the search was `stopped`; and why they ended."""
+    def check(self, trials: Sequence[Trial], stopped: str | None, crew: Crew) -> tuple[tuple[Trial, ...], str | None]:
+        """Repeats and audits, and why they ended; those of earlier calls alone where the search was `stopped`, or none
+        are asked for.
+        """
         asked = self.asked
-        if asked.repeats == 1 and not asked.audit:
-            return (), stopped
+        if stopped is not None or (asked.repeats == 1 and not asked.audit):
+            return self._earlier_checks(stopped), stopped
         checks = Checks(wanted(trials, self.plan.scenario.training, repeats=asked.repeats, audit=asked.audit))
-        with closing(self._study(checks_of(self.place.storage.name))) as study:
-            checking = self._coordinator(study, checks, CHECKS)
-            if stopped is None:
-                checking.run()
-            else:
-                checking.read()
-        return checking.trials, stopped or checking.stopped
+        with closing(self._study(checks_of(self.place.name))) as study:
+            checking = self._coordinator(study, checks, CHECKS, crew)
+            checking.run()
+        return checking.trials, checking.stopped
 
-    def throw_away(self) -> None:
-        """An earlier search, its checks, and what its trainings left."""
-        for name in (self.place.storage.name, checks_of(self.place.storage.name)):
-            self._study(name, restart=True).close()
-        _remove_runs(self.place.folder)
-        files.remove(self.place.folder / OWNER)
+    def _earlier_checks(self, stopped: str | None) -> tuple[Trial, ...]:
+        """What was checked before, if anything."""
+        try:
+            found = self.place.found(checks=True)
+            if found is None:
+                return ()
+            with closing(found):
+                return tuple(found.trials())
+        except BudgetnetError:
+            if stopped != INTERRUPTED:
+                raise
+            return ()  # the database is away, and somebody waits for the end
 
     def _study(self, name: str, *, restart: bool = False) -> Study:
         return Study.open(
@@ -253,14 +300,14 @@ class _Work:
             away=self.watcher.says,
         )
 
-    def _coordinator(self, study: Study, decider: Decider, folder: str) -> Coordinator:
+    def _coordinator(self, study: Study, decider: Decider, folder: str, crew: Crew) -> Coordinator:
         return Coordinator(
             study,
             decider,
-            self.crew,
+            crew,
             folder=self.place.folder / folder,
             epochs=self.plan.scenario.training.epochs,
-            shared=self.place.storage.url is not None,
+            shared=self.place.shared,
             host=self.place.host,
             watcher=self.watcher,
             deadline=self.deadline,
@@ -268,18 +315,23 @@ class _Work:
         )
 
 
-def _require_own(folder: Path, identity: str) -> None:
-    """Runs and reports of a folder are those of one study. Raises BudgetnetError where they are another one's."""
+def _make_own(folder: Path, identity: str, *, clear: bool) -> None:
+    """Runs and reports of a folder are those of one study; what another one has left there is removed to `clear` it.
+    Raises BudgetnetError where they are another one's.
+    """
     owner = files.make_folder(folder) / OWNER
-    try:
-        held = owner.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        held = ""
-    if held and held != identity:
-        rule = "must hold the runs of one search, but holds those of another study"
-        raise BudgetnetError(f"{printable(str(folder))}: {rule}; give --output another folder")
-    if not held:
-        files.write(owner, f"{identity}\n".encode())
+    with waiting(owner):
+        try:
+            held = owner.read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):
+            held = ""
+        if held and held != identity and not clear:
+            rule = "must hold the runs of one search, but holds those of another study"
+            raise BudgetnetError(f"{printable(str(folder))}: {rule}; give --output another folder")
+        if held != identity:
+            if clear:
+                _remove_runs(folder)
+            files.write(owner, f"{identity}\n".encode())
 
 
 def checks_of(name: str) -> str:

@@ -23,7 +23,7 @@ def reasons(findings: Findings) -> Table:
                 unfinished += 1
     memory = f" or {scenario.budget_mb:g} MB" if scenario.budget_mb else ""
     over = [f"{count:,} over {limit}" for limit, count in feasible["over"].items() if count]
-    limits = f" ({', '.join(over)})" if len(over) > 1 else ""
+    limits = f" ({', '.join(over)})" if memory and over else ""
     whole = findings.rungs[-1]
     rows = [
         ("on the Pareto front", len(findings.front)),

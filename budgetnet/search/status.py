@@ -60,7 +60,7 @@ def status_report(
 def _counts(trials: Sequence[Trial], by_status: Mapping[str, Sequence[Trial]], rungs: Sequence[int]) -> str:
     if not trials:
         return "No trial was begun yet."
-    waiting = sum(trial.epochs in rungs for trial in by_status["paused"])
+    waiting = sum(_waits(trial, rungs) for trial in by_status["paused"])
     parts = (
         (len(by_status["done"]), "trained to the end"),
         (waiting, "stopped at a rung"),
@@ -75,6 +75,11 @@ def _counts(trials: Sequence[Trial], by_status: Mapping[str, Sequence[Trial]], r
         f"{units.counted(len(trials), 'trial', 'trials')} begun: {told}. "
         f"{units.counted(epochs, 'epoch', 'epochs')} trained, {units.duration(took)} of training over all workers."
     )
+
+
+def _waits(trial: Trial, rungs: Sequence[int]) -> bool:
+    """Whether a paused trial has come to its rung."""
+    return trial.epochs >= trial.target and trial.epochs in rungs
 
 
 def _front(done: Sequence[Trial]) -> list[Trial]:
@@ -137,7 +142,7 @@ def _rungs(trials: Sequence[Trial], rungs: Sequence[int]) -> Table:
     for rung in rungs:
         there = [trial for trial in trials if trial.status != "failed" and trial.epochs >= rung]
         values = [value for trial in there if (value := _so_far(trial, rung)) is not None]
-        waiting = sum(trial.status == "paused" and trial.epochs == rung for trial in there)
+        waiting = sum(trial.status == "paused" and trial.epochs == rung and _waits(trial, rungs) for trial in there)
         best = max(values, default=None)
         rows.append({"epoch": rung, "reached": len(there), "waiting": waiting, "best": best})
     columns = [

@@ -18,7 +18,7 @@ from filelock import FileLock
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
-from budgetnet import files
+from budgetnet import files, units
 from budgetnet.errors import BudgetnetError, printable, shorten
 
 FILE: Final = "study.db"
@@ -26,6 +26,9 @@ FILE: Final = "study.db"
 
 PATIENCE: Final = 15 * 60.0
 """Seconds that a call waits for a database that is away."""
+
+HURRIED: Final = 10.0
+"""The same once somebody waits for the program to end."""
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
@@ -76,6 +79,7 @@ class Database:
         self._away = away
         self._outage = Lock()
         self._away_since: float | None = None
+        self._hurried = False
         if self.file is not None:
             self._lock = FileLock(self.file.with_name(f".{self.file.name}.lock"))
             self._engine = _sqlite(url)
@@ -116,6 +120,10 @@ class Database:
         """Runs `work` in one transaction, and again where it cannot be known that it was committed."""
         return self._patiently(lambda: self._once(work, reading=False))
 
+    def hurry(self) -> None:
+        """From now on no call waits for longer than `HURRIED` seconds."""
+        self._hurried = True
+
     def close(self) -> None:
         """Lets go of all connections."""
         self._engine.dispose()
@@ -151,6 +159,7 @@ class Database:
                 return work(connection)
 
     def _patiently(self, attempt: Callable[[], T]) -> T:
+        patience = min(HURRIED, PATIENCE) if self._hurried else PATIENCE
         pause = FIRST_PAUSE
         since = time.monotonic()
         while True:
@@ -160,14 +169,14 @@ class Database:
                 if not is_away(error):
                     raise self._not_written(error) from error
                 self._tell(error)
-                if time.monotonic() - since >= PATIENCE:
-                    rule = f"must be a database that answers within {PATIENCE / 60:g} minutes"
+                if time.monotonic() - since >= patience:
+                    rule = f"must be a database that answers within {units.duration(patience)}"
                     raise self.refused(error, rule) from error
             else:
                 with self._outage:
                     self._away_since = None
                 return answer
-            time.sleep(pause)
+            time.sleep(min(pause, patience))
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _tell(self, error: DBAPIError) -> None:
@@ -282,11 +291,16 @@ def _url(storage: str) -> URL:
 
 
 def _file(url: URL, storage: str) -> URL:
-    if not url.database or url.database == ":memory:" or url.host or url.query or "?" in url.database:
-        raise BudgetnetError(f"{_RULE}, without options, but got {shorten(storage)}")
+    if not url.database or url.database == ":memory:" or _has_more(url):
+        raise BudgetnetError(f"{_RULE}, without options, but got {shorten(masked(storage))}")
     path = Path(url.database).resolve()
     files.make_folder(path.parent)
     return url.set(database=str(path))
+
+
+def _has_more(url: URL) -> bool:
+    """Whether a file's URL tells more than the file."""
+    return bool(url.host or url.port or url.username or url.password or url.query or "?" in (url.database or ""))
 
 
 def _sqlite(url: URL) -> sqlalchemy.Engine:

@@ -23,7 +23,7 @@ from budgetnet.parameters import Value
 from budgetnet.results import Result
 from budgetnet.search import studies
 from budgetnet.search import trial_rows as rows
-from budgetnet.search.storage import FILE, Database
+from budgetnet.search.storage import FILE, Database, masked
 from budgetnet.search.trial import Span, Trial
 
 __all__ = ["FILE", "NAME", "LostClaimError", "Study"]
@@ -32,6 +32,12 @@ NAME: Final = "search"
 """The study of a folder's own file has this name, whatever its scenario is called."""
 
 T = TypeVar("T")
+
+
+def located(folder: Path, storage: str | None, name: str) -> str:
+    """Where a study is, for people."""
+    return printable(str(folder)) if storage is None else f"{masked(storage)}: {name}"
+
 
 _DECISION, _STOP = "decision", "stop_requests"
 
@@ -108,12 +114,19 @@ class Study:
             if restart:
                 studies.discard(database, name, settings, grace=grace, own=storage is None)
             there = studies.found_or_made(database, name, settings)
-        if there.settings != json.loads(json.dumps(settings)):
-            other = ", ".join(records.differing(there.settings, settings))
+        found = cls(database, there, space=space, heartbeat=heartbeat, grace=grace)
+        found.require(settings, located(folder, storage, name))
+        return found
+
+    def require(self, settings: Mapping[str, Any], where: str, *, some: bool = False) -> None:
+        """Raises BudgetnetError that names `where` and what differs, where the study has other settings; `some` says
+        that those given are not all.
+        """
+        others = {key: value for key, value in self.settings.items() if key in settings or not some}
+        if others != json.loads(json.dumps(settings)):
+            other = ", ".join(records.differing(others, settings))
             rule = "give --output another folder, or --restart to throw that search away"
-            where = folder if storage is None else f"{database.where}: {name}"
             raise BudgetnetError(f"{where}: holds a search with other settings ({other}); {rule}")
-        return cls(database, there, space=space, heartbeat=heartbeat, grace=grace)
 
     @classmethod
     def existing(
@@ -124,22 +137,41 @@ class Study:
         name: str = NAME,
         away: Callable[[str], None] = lambda message: None,
     ) -> "Study":
-        """The study that is there, to be looked at or asked to stop: nothing may be begun in it. Raises BudgetnetError
-        where there is none.
+        """What `find` finds. Raises BudgetnetError where there is no search."""
+        found = cls.find(folder, storage=storage, name=name, away=away)
+        if found is not None:
+            return found
+        if storage is None:
+            raise BudgetnetError(f"{printable(str(folder))}: must hold a search, but there is none")
+        where = Database.of(folder, storage, away).where
+        raise BudgetnetError(f"{where}: must hold a search {shorten(name)}, but there is none")
+
+    @classmethod
+    def find(
+        cls,
+        folder: Path,
+        *,
+        storage: str | None = None,
+        name: str = NAME,
+        away: Callable[[str], None] = lambda message: None,
+    ) -> "Study | None":
+        """The study that is there, if any, to be looked at or asked to stop: nothing may be begun in it. Raises
+        BudgetnetError where what is there is none of a search, or does not answer.
         """
-        none = BudgetnetError(f"{printable(str(folder))}: must hold a search, but there is none")
         if storage is None and not (folder / FILE).exists():
-            raise none
+            return None
         database = Database.of(folder, storage, away)
-        if storage is not None:
-            none = BudgetnetError(f"{database.where}: must hold a search {shorten(name)}, but there is none")
         if database.file is not None and not database.file.exists():
-            raise none
+            return None
         with studies.opening(database, replaceable=False):
             found = studies.found(database, name)
         if found is None or found.settings is None:
-            raise none
+            return None
         return cls(database, found, space={}, heartbeat=30, grace=120)
+
+    def hurry(self) -> None:
+        """Somebody waits for the program to end: from now on no call waits for a database that is away for long."""
+        self._database.hurry()
 
     @property
     def shared(self) -> bool:

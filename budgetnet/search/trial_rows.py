@@ -350,10 +350,10 @@ def listing(connection: Connection, study_id: int, known: int, unfinished: set[i
 
 
 def trials(connection: Connection, listed: Sequence[Listed]) -> Iterator[tuple[Listed, Trial]]:
-    """The trials of a list, whole. Raises KeyError, TypeError or ValueError for one that no search of this version
-    made.
+    """The trials of a list, whole, but those that were put into the study by other hands (optuna-dashboard's, say).
+    Raises KeyError, TypeError or ValueError for one that a search of another version made.
     """
-    by_id = {each.trial_id: each for each in listed}
+    by_id = {each.trial_id: each for each in listed if each.progress is not None}
     for ids in _batches(by_id):
         attributes = _attributes(connection, ids)
         curves: dict[int, dict[int, float]] = defaultdict(dict)

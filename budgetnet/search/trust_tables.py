@@ -33,7 +33,10 @@ def trust_blocks(findings: Findings) -> list[Block]:
 def _draws(findings: Findings) -> str:
     single = sum(len(findings.seeds(trial)) == 1 for trial in findings.done)
     alike = " Candidates trained once are taken to vary as the repeated ones do." if single else ""
-    return f"How sure the front is: how often each candidate is on it, were one training of each drawn by lot.{alike}"
+    return (
+        f"How sure the front is: how often each candidate is on it, were one training of each drawn by lot.{alike} "
+        "Means are over all seeds, that of the search among them, which chose the candidates: it flatters a little."
+    )
 
 
 def _seed_table(findings: Findings) -> Table:
