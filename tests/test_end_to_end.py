@@ -109,6 +109,53 @@ def test_ctrl_c_writes_the_report_of_what_is_done_and_exits_130(tmp_path):
     assert len(rows(tmp_path)) == 2
 
 
+def about(folder: Path, word: str) -> str:
+    """What is said of the search in the folder."""
+    told = run(folder, word)
+    assert told.returncode == 0, told.stderr
+    return " ".join(told.stdout.split())
+
+
+def test_a_search_under_way_is_shown_stopped_and_gone_on_with(tmp_path):
+    longer = ("--epochs", "400", "--rungs", "none")
+    process = subprocess.Popen(command(tmp_path, *longer), cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    checkpoint = tmp_path / "reports" / "tiny" / "runs" / "0000" / "checkpoint.pt"
+    deadline = time.monotonic() + 300
+    while not checkpoint.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    assert "1 trial begun: 1 under way." in about(tmp_path, "--status")
+    assert about(tmp_path, "--stop") == "Asked to stop: 1 training will end after the epoch under way."
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0
+    assert "it was asked to stop" in " ".join(output.split())
+    assert "1 trial begun: 1 cut off, to be resumed." in about(tmp_path, "--status")
+    process = subprocess.Popen(command(tmp_path, *longer), cwd=tmp_path, stdout=subprocess.DEVNULL)
+    while "1 under way" not in about(tmp_path, "--status"):
+        assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert "1 trial begun: 1 cut off, to be resumed." in about(tmp_path, "--status")
+    assert about(tmp_path, "--stop") == "Nothing is being trained there."
+
+
+def test_first_rungs_on_smaller_images_end_as_whole_trainings_do(tmp_path):
+    words = ("--set", "early_epochs=1", "--rungs", "1", "--repeats", "2")
+    assert (done := run(tmp_path, *words)).returncode == 0, done.stderr
+    reached = {row["status"] for row in rows(tmp_path)}
+    assert reached == {"done", "paused"}
+    assert all(row["mean_iou_epoch_1"] for row in rows(tmp_path))
+    (best, *_) = rows(tmp_path, "pareto.csv")
+    words = ["tiny.yaml", "--from", "reports/tiny/pareto.csv:0", "--set", "early_epochs=1", "-o", "again"]
+    trained = subprocess.run([sys.executable, "-m", "budgetnet", "train", *words], cwd=tmp_path, capture_output=True)
+    assert trained.returncode == 0, trained.stderr
+    assert json.loads((tmp_path / "again" / "run.json").read_text())["result"]["scores"]["mean_iou"] == float(
+        best["mean_iou"]
+    )
+    assert (tmp_path / "reports" / "tiny" / "checks.csv").exists()
+    assert run(tmp_path, "--epochs", "1", "--rungs", "none", "--restart").returncode == 0
+    assert not (tmp_path / "reports" / "tiny" / "checks.csv").exists()
+
+
 @pytest.mark.skipif("BUDGETNET_CAMVID" not in os.environ, reason="BUDGETNET_CAMVID names no folder with CamVid")
 def test_a_training_on_camvid_beats_guessing_by_far(tmp_path):
     words = ["--dataset", f"camvid:{os.environ['BUDGETNET_CAMVID']}", "--trials", "1", "--epochs", "8"]

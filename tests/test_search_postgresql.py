@@ -152,6 +152,24 @@ def test_a_database_that_is_away_for_a_while_costs_nothing(running, tmp_path):
     require_whole(outcome_of(running, tmp_path))
 
 
+def test_who_interrupts_it_does_not_wait_for_a_database_that_is_away(running, tmp_path):
+    one = machine(running, tmp_path, "a", seconds=0.2)
+    until(running, tmp_path, begun=4)
+    running.stop("immediate")
+    try:
+        time.sleep(2)
+        one.send_signal(signal.SIGINT)
+        output, _ = one.communicate(timeout=60)
+    finally:
+        running.start()
+    assert one.returncode == 0
+    assert "cannot be handed back" in output
+    assert output.splitlines()[-1] == "it was interrupted"
+    time.sleep(5)  # its trial is free after the grace
+    assert machine(running, tmp_path, "a").wait(300) == 0
+    require_whole(outcome_of(running, tmp_path))
+
+
 def test_asked_to_stop_all_machines_end_and_the_search_goes_on_later(running, tmp_path):
     both = [machine(running, tmp_path, host, seconds=0.3) for host in ("a", "b")]
     until(running, tmp_path, begun=4)
