@@ -27,7 +27,8 @@ from budgetnet.search import halving, samplers
 from budgetnet.search import report as search_report
 from budgetnet.search.checks import front
 from budgetnet.search.crew import Alone, Crew, Workers
-from budgetnet.search.run import Asked, Outcome, Place, Storage, search
+from budgetnet.search.place import Place, Storage
+from budgetnet.search.run import Asked, Outcome, search
 from budgetnet.search.storage import masked
 from budgetnet.search.study import Study
 from budgetnet.search_screen import SearchProgress

@@ -8,10 +8,11 @@ from formulas import Formula, scenario
 
 from budgetnet.plan import Plan, plan
 from budgetnet.results import Evaluate, Step
-from budgetnet.search.coordinator import Clocks
 from budgetnet.search.crew import Alone, Crew
-from budgetnet.search.run import Asked, Outcome, Place, Storage, search
+from budgetnet.search.place import Place, Storage
+from budgetnet.search.run import Asked, Outcome, search
 from budgetnet.search.trial import Trial
+from budgetnet.search.watching import Clocks
 
 
 class Silent:

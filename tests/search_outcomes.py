@@ -14,7 +14,8 @@ from budgetnet.plan.feasible import Feasible
 from budgetnet.results import Result, Scores
 from budgetnet.scenario import InputSize, Scenario
 from budgetnet.search.checks import wanted
-from budgetnet.search.race import Begin, Limits, Race
+from budgetnet.search.decisions import Begin
+from budgetnet.search.race import Limits, Race
 from budgetnet.search.run import Outcome
 from budgetnet.search.trial import Span, Trial
 from budgetnet.training_settings import Training

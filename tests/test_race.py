@@ -10,7 +10,8 @@ from formulas import curve, result, scenario
 
 from budgetnet.networks import Candidate
 from budgetnet.plan.feasible import Feasible
-from budgetnet.search.race import Begin, Limits, Race, Resume
+from budgetnet.search.decisions import Begin, Resume
+from budgetnet.search.race import Limits, Race
 from budgetnet.search.trial import Trial
 
 RUNGS = (1, 3, 9)

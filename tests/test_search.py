@@ -29,13 +29,15 @@ from budgetnet.networks import Candidate
 from budgetnet.plan import plan
 from budgetnet.report import Report
 from budgetnet.results import Result, Run, TrainingError
-from budgetnet.search.coordinator import Clocks
+from budgetnet.search import opening
 from budgetnet.search.crew import Alone, Workers
 from budgetnet.search.endings import EPOCHS_UP, INTERRUPTED, STOPPED, TIME_UP
-from budgetnet.search.run import CHECKS, RUNS, Outcome, Storage
-from budgetnet.search.study import FILE, Study
+from budgetnet.search.place import CHECKS, RUNS, Storage
+from budgetnet.search.run import Outcome
+from budgetnet.search.study import FILE
 from budgetnet.search.trial import Trial
 from budgetnet.search.trial_rows import PROGRESS
+from budgetnet.search.watching import Clocks
 from budgetnet.searching import ask_to_stop, place_of, status_of
 
 
@@ -227,7 +229,7 @@ def test_time_that_is_up_when_all_is_done_stopped_nothing(tmp_path):
 def test_somebody_else_can_ask_a_search_to_stop(tmp_path):
     def ask() -> None:
         time.sleep(1.5)
-        Study.existing(tmp_path).ask_to_stop()
+        opening.existing(tmp_path).ask_to_stop()
 
     asking = threading.Thread(target=ask)
     asking.start()
@@ -423,7 +425,7 @@ def test_trials_that_other_hands_put_into_the_study_are_left_alone(tmp_path):
 
 def test_a_killed_search_is_not_taken_for_a_running_one(tmp_path):
     place = place_of(tmp_path, None, "test")
-    with closing(Study.open(tmp_path, {"name": "test"}, space={}, restart=False)) as study:
+    with closing(opening.opened(tmp_path, {"name": "test"}, space={}, restart=False)) as study:
         known = go(tmp_path / "other", trials=1).trials[0]
         study.begin(known.candidate, images_per_second=20.0, target=1, origin="widest", worker="here/0")
     with alone(tmp_path, "search"):

@@ -15,8 +15,10 @@ from formulas import Formula, curve, result
 from postgresql import PASSWORD, Server, server
 from races import go
 
+from budgetnet.search import opening
 from budgetnet.search.crew import Alone
-from budgetnet.search.run import Outcome, Storage
+from budgetnet.search.place import Storage
+from budgetnet.search.run import Outcome
 from budgetnet.search.study import Study
 
 pytestmark = pytest.mark.slow
@@ -30,7 +32,7 @@ sys.path.insert(0, {tests!r})
 from formulas import Formula
 from races import Silent, go
 from budgetnet.search.crew import Alone, Workers
-from budgetnet.search.run import Storage
+from budgetnet.search.place import Storage
 
 class Says(Silent):
     def says(self, text):
@@ -67,7 +69,7 @@ def machine(running: Server, folder: Path, host: str, *, workers: int = 1, secon
 
 
 def study(running: Server, folder: Path) -> Study:
-    return Study.existing(folder / "search", storage=running.url, name=folder.name)
+    return opening.existing(folder / "search", storage=running.url, name=folder.name)
 
 
 def until(running: Server, folder: Path, begun: int) -> None:
@@ -189,7 +191,7 @@ def test_a_machine_that_would_search_something_else_is_refused(running, tmp_path
     from pathlib import Path
     from races import go
     from budgetnet.errors import BudgetnetError
-    from budgetnet.search.run import Storage
+    from budgetnet.search.place import Storage
     try:
         storage = Storage(url={running.url!r}, name={tmp_path.name!r})
         go(Path({str(tmp_path / "other")!r}), settings={{"seed": 5}}, storage=storage)

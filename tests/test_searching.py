@@ -13,7 +13,7 @@ from budgetnet.networks import Candidate
 from budgetnet.plan import plan
 from budgetnet.results import Step
 from budgetnet.search.checks import front
-from budgetnet.search.run import Storage
+from budgetnet.search.place import Storage
 from budgetnet.search.trial import Trial
 from budgetnet.search_screen import EVERY, SearchProgress
 from budgetnet.searching import Request, best_of, first_of, settings_of

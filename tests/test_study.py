@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from studies import SETTINGS, SPACE, Contract, Opened, begin, candidate, result, span, waiting
 
 from budgetnet.errors import BudgetnetError
-from budgetnet.search import storage
+from budgetnet.search import opening, storage
 from budgetnet.search.storage import masked
 from budgetnet.search.study import FILE, Study
 from budgetnet.training_settings import Training
@@ -29,7 +29,7 @@ from budgetnet.training_settings import Training
 @pytest.fixture
 def opened(tmp_path: Path, request: pytest.FixtureRequest) -> Opened:
     def opening(settings: Any = SETTINGS, **more: Any) -> Study:
-        study = Study.open(tmp_path / "out", settings, space=SPACE, **{"restart": False, **more})
+        study = opening.opened(tmp_path / "out", settings, space=SPACE, **{"restart": False, **more})
         request.addfinalizer(study.close)
         return study
 
@@ -57,7 +57,7 @@ def test_a_file_that_is_no_study_is_refused_unless_restarted(tmp_path: Path, ope
         opened()
     assert str(caught.value) == f"{path}: {rule}; --restart replaces it"
     with pytest.raises(BudgetnetError) as caught:
-        Study.existing(path.parent)
+        opening.existing(path.parent)
     assert str(caught.value) == f"{path}: {rule}"
     assert opened(restart=True).trials() == []
 
@@ -107,13 +107,13 @@ def test_a_full_disk_is_told_in_sqlites_own_words(
 
 def test_a_folder_of_any_name_will_do_but_one_that_sqlite_cannot_name(tmp_path: Path) -> None:
     for name in ("a %20 {b} #ü", "50%", "{SCHEMA_VERSION}"):
-        waiting(Study.open(tmp_path / name, SETTINGS, space=SPACE, restart=False))
+        waiting(opening.opened(tmp_path / name, SETTINGS, space=SPACE, restart=False))
         assert (tmp_path / name / FILE).exists()
-        assert len(Study.existing(tmp_path / name).trials()) == 1
+        assert len(opening.existing(tmp_path / name).trials()) == 1
     with pytest.raises(
         BudgetnetError, match=r"a\?b: the output folder's path must be without '\?', which SQLite takes"
     ):
-        Study.open(tmp_path / "a?b", SETTINGS, space=SPACE, restart=False)
+        opening.opened(tmp_path / "a?b", SETTINGS, space=SPACE, restart=False)
 
 
 def test_a_folder_that_cannot_be_written_is_refused(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,17 +127,17 @@ def test_a_folder_that_cannot_be_written_is_refused(opened: Opened, monkeypatch:
 
 def test_where_there_is_no_search_nothing_is_made(tmp_path: Path, opened: Opened) -> None:
     with pytest.raises(BudgetnetError) as caught:
-        Study.existing(tmp_path / "none")
+        opening.existing(tmp_path / "none")
     assert str(caught.value) == f"{tmp_path / 'none'}: must hold a search, but there is none"
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     with pytest.raises(BudgetnetError) as caught:
-        Study.existing(tmp_path, storage=url, name="parking")
+        opening.existing(tmp_path, storage=url, name="parking")
     assert str(caught.value) == f"{tmp_path / 'shared.db'}: must hold a search 'parking', but there is none"
     assert list(tmp_path.iterdir()) == []
     opened(storage=url, name="urban")
     with pytest.raises(BudgetnetError, match="must hold a search 'parking', but there is none"):
-        Study.existing(tmp_path, storage=url, name="parking")
-    assert Study.existing(tmp_path, storage=url, name="urban").settings == SETTINGS
+        opening.existing(tmp_path, storage=url, name="parking")
+    assert opening.existing(tmp_path, storage=url, name="urban").settings == SETTINGS
 
 
 def test_a_study_can_be_looked_at_while_it_is_being_written(opened: Opened, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_study_can_be_looked_at_while_it_is_being_written(opened: Opened, tmp_
 
     def write(connection: sqlalchemy.Connection) -> int:
         connection.exec_driver_sql("UPDATE trials SET number = 7")
-        return len(Study.existing(tmp_path / "out").trials())
+        return len(opening.existing(tmp_path / "out").trials())
 
     assert study._database.write(write) == 1
 
@@ -157,8 +157,9 @@ def test_a_kill_loses_nothing_that_was_reported(opened: Opened, tmp_path: Path) 
         import os, signal, sys
         from pathlib import Path
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from studies import SETTINGS, SPACE, Study, begin, span
-        study = Study.open(Path({str(tmp_path / "out")!r}), SETTINGS, space=SPACE, restart=False)
+        from studies import SETTINGS, SPACE, begin, span
+        from budgetnet.search import opening
+        study = opening.opened(Path({str(tmp_path / "out")!r}), SETTINGS, space=SPACE, restart=False)
         begin(study)
         for epoch in range(1, 6):
             study.epoch(0, epoch, epoch / 10)
@@ -193,7 +194,7 @@ def test_a_kill_loses_nothing_that_was_reported(opened: Opened, tmp_path: Path) 
 )
 def test_other_storages_are_refused(url: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(BudgetnetError, match=told) as caught:
-        Study.open(tmp_path, SETTINGS, space=SPACE, restart=False, storage=url)
+        opening.opened(tmp_path, SETTINGS, space=SPACE, restart=False, storage=url)
     assert str(caught.value).startswith("storage: ")
     assert "sec" not in str(caught.value)
 
@@ -201,7 +202,7 @@ def test_other_storages_are_refused(url: str, told: str, tmp_path: Path) -> None
 def test_a_missing_driver_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BudgetnetError) as caught:
-        Study.open(tmp_path, SETTINGS, space=SPACE, restart=False, storage="postgresql://host/db")
+        opening.opened(tmp_path, SETTINGS, space=SPACE, restart=False, storage="postgresql://host/db")
     assert str(caught.value) == "storage: needs `pip install 'budgetnet[postgresql]'`"
 
 

@@ -20,7 +20,7 @@ from postgresql import PASSWORD, Server, server
 from studies import SETTINGS, SPACE, Contract, Opened, begin, optuna_study, silence, waiting
 
 from budgetnet.errors import BudgetnetError
-from budgetnet.search import storage
+from budgetnet.search import opening, storage
 from budgetnet.search.study import LostClaimError, Study
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def opened(running: Server, tmp_path: Path, request: pytest.FixtureRequest) -> O
     url = running.url.removesuffix("postgres") + name
 
     def opening(settings: Any = SETTINGS, **more: Any) -> Study:
-        study = Study.open(
+        study = opening.opened(
             tmp_path, settings, space=SPACE, **{"restart": False, "storage": url, "name": "search", **more}
         )
         request.addfinalizer(study.close)
@@ -108,8 +108,8 @@ def test_a_server_that_stays_away_ends_the_search(
 def test_a_wrong_password_is_told_at_once_and_without_it(running: Server, tmp_path: Path) -> None:
     url = running.url.replace(quote(PASSWORD, safe=""), "wrong-one")
     for call in (
-        lambda: Study.open(tmp_path, SETTINGS, space=SPACE, restart=False, storage=url),
-        lambda: Study.existing(tmp_path, storage=url),
+        lambda: opening.opened(tmp_path, SETTINGS, space=SPACE, restart=False, storage=url),
+        lambda: opening.existing(tmp_path, storage=url),
     ):
         with pytest.raises(
             BudgetnetError, match=r"must be a database that answers, but got: .*password auth"
@@ -131,11 +131,11 @@ def test_a_database_that_may_not_be_written_says_so(running: Server, opened: Ope
 def test_where_there_is_no_search_there_is_none(opened: Opened, tmp_path: Path, running: Server) -> None:
     rule = "must hold a search 'parking', but there is none"
     with pytest.raises(BudgetnetError, match=rule):
-        Study.existing(tmp_path, storage=running.url, name="parking")
+        opening.existing(tmp_path, storage=running.url, name="parking")
     url = opened()._database.address
     with pytest.raises(BudgetnetError, match=rule):
-        Study.existing(tmp_path, storage=url, name="parking")
-    assert Study.existing(tmp_path, storage=url).settings == SETTINGS
+        opening.existing(tmp_path, storage=url, name="parking")
+    assert opening.existing(tmp_path, storage=url).settings == SETTINGS
 
 
 def test_whoever_has_lost_its_connection_while_deciding_decides_anew(running: Server, opened: Opened) -> None:
@@ -165,8 +165,9 @@ def test_a_machine_that_dies_while_deciding_holds_up_nobody(opened: Opened, tmp_
         import os, signal, sys
         from pathlib import Path
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from studies import SETTINGS, SPACE, Study, begin
-        study = Study.open(Path({str(tmp_path)!r}), SETTINGS, space=SPACE, restart=False,
+        from studies import SETTINGS, SPACE, begin
+        from budgetnet.search import opening
+        study = opening.opened(Path({str(tmp_path)!r}), SETTINGS, space=SPACE, restart=False,
                            storage={study._database.address!r})
         with study.deciding():
             begin(study)
@@ -218,8 +219,9 @@ def test_a_killed_process_among_several_leaves_its_trial_to_the_others(opened: O
         import sys, time
         from pathlib import Path
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from studies import SETTINGS, SPACE, Study, candidate, result
-        study = Study.open(Path({str(tmp_path)!r}), SETTINGS, space=SPACE, restart=False,
+        from studies import SETTINGS, SPACE, candidate, result
+        from budgetnet.search import opening
+        study = opening.opened(Path({str(tmp_path)!r}), SETTINGS, space=SPACE, restart=False,
                            storage={study._database.address!r})
         for trial in study.trials():
             if study.resume(trial.number, target=9, worker="there/0"):

@@ -7,7 +7,8 @@ from typing import Final
 
 from budgetnet.results import Result, Scores
 from budgetnet.search import halving
-from budgetnet.search.race import Begin, Limits, Race
+from budgetnet.search.decisions import Begin
+from budgetnet.search.race import Limits, Race
 from budgetnet.search.trial import Trial
 from budgetnet.training_settings import Training
 from replays.ledger import Ledger

@@ -23,7 +23,8 @@ from budgetnet.results import Evaluate, Result, Run, Scores, Step, UnfinishedErr
 from budgetnet.scenario import Scenario, load
 from budgetnet.search import halving
 from budgetnet.search.crew import Alone
-from budgetnet.search.run import Asked, Outcome, Place, search
+from budgetnet.search.place import Place
+from budgetnet.search.run import Asked, Outcome, search
 from replays.flat import EPOCHS, SPACE, Formula
 
 TRIALS: Final = 500

@@ -11,8 +11,8 @@ import numpy as np
 
 from budgetnet.networks import Candidate
 from budgetnet.search import pareto
+from budgetnet.search.decisions import Begin, Resume
 from budgetnet.search.halving import reached
-from budgetnet.search.race import Begin, Resume
 from budgetnet.search.trial import Trial
 from budgetnet.training_settings import Training
 

@@ -6,23 +6,23 @@ each training is.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, final
 
 from budgetnet.errors import BudgetnetError, printable
-from budgetnet.results import Step
 from budgetnet.search import jobs as said
 from budgetnet.search.crew import AbandonedError, Crew
+from budgetnet.search.decisions import Begin, Decider, Resume
 from budgetnet.search.endings import INTERRUPTED, STOPPED, TIME_UP
 from budgetnet.search.jobs import Job
-from budgetnet.search.race import Begin, Resume
 from budgetnet.search.study import LostClaimError, Study
 from budgetnet.search.trial import Span, Trial
+from budgetnet.search.watching import Clocks, Watcher
 
 LOOK: Final = 1.0
 """Seconds between two looks at what other machines did, at the clock, and for a request to stop."""
@@ -35,57 +35,6 @@ MOST_ENDS: Final = 6
 
 ALIKE: Final = 5
 """So many failures in a row for one reason are a fault of the machine: the search stops before it spoils the rest."""
-
-
-class Watcher(Protocol):
-    """Whom the search tells how far it is."""
-
-    def begins(self, trial: Trial, done: int, wanted: int) -> None:
-        """A worker has the trial; `done` of `wanted` were begun and are done, failed or wait at a rung."""
-        ...
-
-    def steps(self, trial: Trial, step: Step) -> None:
-        """A batch of its training is done."""
-        ...
-
-    def ends(self, trial: Trial, done: int, wanted: int) -> None:
-        """The trial is done or failed, or pauses at a rung."""
-        ...
-
-    def says(self, text: str) -> None:
-        """Something that people should know: a worker died, the database is away."""
-        ...
-
-
-class Decider(Protocol):
-    """What to do next: a `Race`, or `Checks`."""
-
-    @property
-    def wanted(self) -> int:
-        """How many trials there will be."""
-        ...
-
-    @property
-    def running(self) -> int:
-        """How many some worker has."""
-        ...
-
-    def tell(self, trial: Trial) -> None:
-        """A trial is new or has changed."""
-        ...
-
-    def ask(self) -> Begin | Resume | None:
-        """The next thing to do, if there is one now."""
-        ...
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clocks:
-    """What tells the time: seconds that only go forward, and seconds since 1970."""
-
-    steady: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
 
 
 @final

@@ -4,53 +4,28 @@ Training is a function that is passed in. Everything is in the study before it i
 same call goes on where it was.
 """
 
-import platform
-import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Final, final
+from dataclasses import dataclass
+from typing import Any, final
 
-from budgetnet import files
-from budgetnet.errors import BudgetnetError, printable
-from budgetnet.locks import alone, held, waiting
+from budgetnet.errors import BudgetnetError
+from budgetnet.locks import alone
 from budgetnet.networks import Candidate
 from budgetnet.plan import Plan
 from budgetnet.plan.feasible import Feasible
-from budgetnet.search import samplers
+from budgetnet.search import opening, samplers
 from budgetnet.search.checks import Checks, wanted
-from budgetnet.search.coordinator import Clocks, Coordinator, Decider, Watcher
+from budgetnet.search.coordinator import Coordinator
 from budgetnet.search.crew import Crew
+from budgetnet.search.decisions import Decider
 from budgetnet.search.endings import EPOCHS_UP, INTERRUPTED
 from budgetnet.search.halving import REDUCTION
+from budgetnet.search.place import CHECKS, RUNS, Place, checks_of, make_own
 from budgetnet.search.race import Limits, Race
-from budgetnet.search.study import Study, located
+from budgetnet.search.study import Study
 from budgetnet.search.trial import Trial
-
-RUNS: Final = "runs"
-CHECKS: Final = "checks"
-"""Folders of the runs of a search, and of the trainings that check it."""
-
-OWNER: Final = ".study"
-"""Names the study whose runs lie in a folder."""
-
-STUDY: Final = "search"
-"""A folder's own study has this name; in a shared database it is the caller's."""
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Storage:
-    """Where the study is: `url` None for a file in the folder, which one process at a time may use; else a database
-    that any number of machines share, where the study is called `name`.
-    """
-
-    url: str | None = None
-    name: str = STUDY
-    heartbeat: int = 30
-    grace: int = 120
+from budgetnet.search.watching import Clocks, Watcher
 
 
 @final
@@ -132,47 +107,6 @@ class Outcome:
         return total
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a search works: its folder, its study, and which machine this is."""
-
-    folder: Path
-    storage: Storage = field(default_factory=Storage)
-    host: str = field(default_factory=platform.node)
-
-    @property
-    def shared(self) -> bool:
-        """Whether several processes may search there at once."""
-        return self.storage.url is not None
-
-    @property
-    def name(self) -> str:
-        """What the study is called."""
-        return self.storage.name
-
-    def found(self, *, checks: bool = False) -> Study | None:
-        """The study that is there, or that of its `checks`. Raises BudgetnetError where that cannot be read."""
-        name = checks_of(self.name) if checks else self.name
-        return Study.find(self.folder, storage=self.storage.url, name=name)
-
-    @property
-    def where(self) -> str:
-        """The same for people."""
-        return located(self.folder, self.storage.url, self.name)
-
-    def standing(self, study: Study) -> list[Trial]:
-        """Its trials as they stand; one that is running for the study, but whose process is gone, as paused."""
-        trials = study.trials()
-        running = [trial.number for trial in trials if trial.status == "running"]
-        gone = set(study.stale() if self.shared else running if running and not held(self.folder) else ())
-        return [replace(trial, status="paused", worker=None) if trial.number in gone else trial for trial in trials]
-
-    def existing(self) -> Study:
-        """The study that is there. Raises BudgetnetError where there is none."""
-        return Study.existing(self.folder, storage=self.storage.url, name=self.name)
-
-
 def search(
     plan: Plan,
     crew: Callable[[], Crew],
@@ -239,7 +173,7 @@ class _Work:
         try:
             if restart:
                 self._study(checks_of(self.place.name), restart=True).close()
-            _make_own(self.place.folder, study.identity or "", clear=restart)
+            make_own(self.place.folder, study.identity or "", clear=restart)
         except BaseException:
             study.close()
             raise
@@ -288,7 +222,7 @@ class _Work:
             return ()  # the database is away, and somebody waits for the end
 
     def _study(self, name: str, *, restart: bool = False) -> Study:
-        return Study.open(
+        return opening.opened(
             self.place.folder,
             self.settings,
             space=self.plan.scenario.space,
@@ -313,37 +247,3 @@ class _Work:
             deadline=self.deadline,
             clocks=self.clocks,
         )
-
-
-def _make_own(folder: Path, identity: str, *, clear: bool) -> None:
-    """Runs and reports of a folder are those of one study; what another one has left there is removed to `clear` it.
-    Raises BudgetnetError where they are another one's.
-    """
-    owner = files.make_folder(folder) / OWNER
-    with waiting(owner):
-        try:
-            held = owner.read_text(encoding="utf-8").strip()
-        except (OSError, ValueError):
-            held = ""
-        if held and held != identity and not clear:
-            rule = "must hold the runs of one search, but holds those of another study"
-            raise BudgetnetError(f"{printable(str(folder))}: {rule}; give --output another folder")
-        if held != identity:
-            if clear:
-                _remove_runs(folder)
-            files.write(owner, f"{identity}\n".encode())
-
-
-def checks_of(name: str) -> str:
-    """What the study is called that checks the study `name`."""
-    return f"{name} {CHECKS}"
-
-
-_RUN: Final = re.compile(r"[0-9]{4,}")
-
-
-def _remove_runs(folder: Path) -> None:
-    """Removes what an earlier search's trainings left, and nothing else that may lie there."""
-    for run in (run for of in (RUNS, CHECKS) for run in (folder / of).glob("*") if _RUN.fullmatch(run.name)):
-        if any((run / name).exists() for name in ("run.json", "checkpoint.pt", "error.txt")):
-            shutil.rmtree(run)

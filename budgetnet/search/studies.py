@@ -16,6 +16,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.engine import Connection
 
 from budgetnet.errors import BudgetnetError
+from budgetnet.search import study_rows
 from budgetnet.search import trial_rows as rows
 from budgetnet.search.storage import Database, is_away, words_of
 from budgetnet.training_settings import completed
@@ -66,11 +67,11 @@ def found(database: Database, name: str) -> Found | None:
     def look(connection: Connection) -> Found | None:
         if not sqlalchemy.inspect(connection).has_table("studies"):
             return None
-        study_id = rows.find_study(connection, name)
+        study_id = study_rows.find_study(connection, name)
         if study_id is None:
             return None
-        attributes = rows.study_attributes(connection, study_id) or {}
-        if _SETTINGS not in attributes and rows.has_trials(connection, study_id):
+        attributes = study_rows.study_attributes(connection, study_id) or {}
+        if _SETTINGS not in attributes and study_rows.has_trials(connection, study_id):
             raise BudgetnetError(f"{database.where}: {_RULE}, but got one of something else, called {name}")
         return Found(study_id, attributes.get(IDENTITY), completed(attributes.get(_SETTINGS)))
 
@@ -104,7 +105,7 @@ def discard(database: Database, name: str, settings: Mapping[str, Any], *, grace
             there = found(database, name)
         if there is None or (not own and not _to_be_discarded(database, there, settings, name=name, grace=grace)):
             return
-        database.write(lambda connection: rows.delete_study(connection, there.study_id))
+        database.write(lambda connection: study_rows.delete_study(connection, there.study_id))
     except Exception:
         if not own or database.file is None:
             raise
@@ -118,7 +119,7 @@ def _to_be_discarded(database: Database, there: Found, settings: Mapping[str, An
 
     def look(connection: Connection) -> tuple[bool, int]:
         running, silent = (len(rows.running(connection, there.study_id, silent=time)) for time in (None, grace))
-        return rows.has_trials(connection, there.study_id), running - silent
+        return study_rows.has_trials(connection, there.study_id), running - silent
 
     begun, alive = database.look(look)
     if alive:

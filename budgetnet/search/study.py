@@ -10,20 +10,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
-from pathlib import Path
 from typing import Any, Final, TypeVar, final
 
 from optuna.trial import TrialState
 from sqlalchemy.engine import Connection
 
 from budgetnet import records
-from budgetnet.errors import BudgetnetError, printable, shorten
+from budgetnet.errors import BudgetnetError
 from budgetnet.networks import Candidate
 from budgetnet.parameters import Value
 from budgetnet.results import Result
-from budgetnet.search import studies
+from budgetnet.search import studies, study_rows
 from budgetnet.search import trial_rows as rows
-from budgetnet.search.storage import FILE, Database, masked
+from budgetnet.search.storage import FILE, Database
 from budgetnet.search.trial import Span, Trial
 
 __all__ = ["FILE", "NAME", "LostClaimError", "Study"]
@@ -32,12 +31,6 @@ NAME: Final = "search"
 """The study of a folder's own file has this name, whatever its scenario is called."""
 
 T = TypeVar("T")
-
-
-def located(folder: Path, storage: str | None, name: str) -> str:
-    """Where a study is, for people."""
-    return printable(str(folder)) if storage is None else f"{masked(storage)}: {name}"
-
 
 _DECISION, _STOP = "decision", "stop_requests"
 
@@ -88,36 +81,6 @@ class Study:
         self._known: dict[int, tuple[rows.Listed, Trial]] = {}
         self._unfinished: set[int] = set()
 
-    @classmethod
-    def open(
-        cls,
-        folder: Path,
-        settings: Mapping[str, Any],
-        *,
-        space: Mapping[str, Sequence[Value]],
-        restart: bool,
-        storage: str | None = None,
-        name: str = NAME,
-        heartbeat: int = 30,
-        grace: int = 120,
-        away: Callable[[str], None] = lambda message: None,
-    ) -> "Study":
-        """Opens the study `name`, or makes one. `restart` throws away an earlier one of that name.
-
-        `storage` is a URL of SQLite or PostgreSQL, None for a file in the folder. `space` are the values of each
-        parameter. `heartbeat` is how often `beat` will be called, `grace` after how long without it a trial is given
-        up, in seconds; `away` is told of each outage. Raises BudgetnetError where there is a search with other
-        settings, naming what differs; where there is something else; and where nothing can be written.
-        """
-        database = Database.of(folder, storage, away)
-        with studies.opening(database, replaceable=storage is None), database.creating():
-            if restart:
-                studies.discard(database, name, settings, grace=grace, own=storage is None)
-            there = studies.found_or_made(database, name, settings)
-        found = cls(database, there, space=space, heartbeat=heartbeat, grace=grace)
-        found.require(settings, located(folder, storage, name))
-        return found
-
     def require(self, settings: Mapping[str, Any], where: str, *, some: bool = False) -> None:
         """Raises BudgetnetError that names `where` and what differs, where the study has other settings; `some` says
         that those given are not all.
@@ -127,47 +90,6 @@ class Study:
             other = ", ".join(records.differing(others, settings))
             rule = "give --output another folder, or --restart to throw that search away"
             raise BudgetnetError(f"{where}: holds a search with other settings ({other}); {rule}")
-
-    @classmethod
-    def existing(
-        cls,
-        folder: Path,
-        *,
-        storage: str | None = None,
-        name: str = NAME,
-        away: Callable[[str], None] = lambda message: None,
-    ) -> "Study":
-        """What `find` finds. Raises BudgetnetError where there is no search."""
-        found = cls.find(folder, storage=storage, name=name, away=away)
-        if found is not None:
-            return found
-        if storage is None:
-            raise BudgetnetError(f"{printable(str(folder))}: must hold a search, but there is none")
-        where = Database.of(folder, storage, away).where
-        raise BudgetnetError(f"{where}: must hold a search {shorten(name)}, but there is none")
-
-    @classmethod
-    def find(
-        cls,
-        folder: Path,
-        *,
-        storage: str | None = None,
-        name: str = NAME,
-        away: Callable[[str], None] = lambda message: None,
-    ) -> "Study | None":
-        """The study that is there, if any, to be looked at or asked to stop: nothing may be begun in it. Raises
-        BudgetnetError where what is there is none of a search, or does not answer.
-        """
-        if storage is None and not (folder / FILE).exists():
-            return None
-        database = Database.of(folder, storage, away)
-        if database.file is not None and not database.file.exists():
-            return None
-        with studies.opening(database, replaceable=False):
-            found = studies.found(database, name)
-        if found is None or found.settings is None:
-            return None
-        return cls(database, found, space={}, heartbeat=30, grace=120)
 
     def hurry(self) -> None:
         """Somebody waits for the program to end: from now on no call waits for a database that is away for long."""
@@ -204,7 +126,7 @@ class Study:
             raise BudgetnetError(f"{self._database.where}: {rule}") from error
 
     def _still_there(self, connection: Connection) -> dict[str, Any]:
-        attributes = rows.study_attributes(connection, self._id)
+        attributes = study_rows.study_attributes(connection, self._id)
         if attributes is None or attributes.get(studies.IDENTITY) != self.identity:
             raise BudgetnetError(f"{self._database.where}: must keep its study, but another search threw it away")
         return attributes
@@ -221,18 +143,23 @@ class Study:
         with self._database.deciding(self._id):
             token = secrets.token_hex(8)
             if self.shared:
-                self._in_study(lambda connection: rows.set_study_attribute(connection, self._id, _DECISION, token))
+                self._in_study(
+                    lambda connection: study_rows.set_study_attribute(connection, self._id, _DECISION, token)
+                )
                 self._decision = token
             try:
                 yield
             finally:
                 self._decision = None
 
+    def _set(self, key: str, value: Any) -> None:
+        self._in_study(lambda connection: study_rows.set_study_attribute(connection, self._id, key, value))
+
     def _in_study(self, work: Callable[[Connection], T]) -> T:
         """Writes while nobody else writes to the study itself, nor begins a trial."""
 
         def locked(connection: Connection) -> T:
-            rows.lock_study(connection, self._id)
+            study_rows.lock_study(connection, self._id)
             self._still_there(connection)
             return work(connection)
 
@@ -439,4 +366,4 @@ class Study:
     def ask_to_stop(self) -> None:
         """Asks every coordinator at work in the study, on any machine, to stop cleanly."""
         wanted = self.stop_requests + 1
-        self._in_study(lambda connection: rows.set_study_attribute(connection, self._id, _STOP, wanted))
+        self._set(_STOP, wanted)

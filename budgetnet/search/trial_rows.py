@@ -11,19 +11,31 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import timedelta
 from typing import Any, Final, NamedTuple, final
 
 from optuna.distributions import CategoricalDistribution, distribution_to_json
-from optuna.storages._rdb import models
 from optuna.trial import TrialState
 from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from budgetnet.networks import Candidate
 from budgetnet.parameters import Value
 from budgetnet.results import Result
+from budgetnet.search.tables import (
+    AT,
+    BEATS,
+    CURVES,
+    DIALECTS,
+    FINITE,
+    FINITE_STEP,
+    PARAMS,
+    SYSTEM,
+    TRIALS,
+    USER,
+    VALUES,
+    upsert,
+    utc_now,
+)
 from budgetnet.search.trial import Span, Status, Trial
 
 STATUS: Final[Mapping[TrialState, Status]] = {
@@ -37,50 +49,31 @@ STATUS: Final[Mapping[TrialState, Status]] = {
 PROGRESS: Final = "budgetnet:progress"
 RESULT: Final = "budgetnet:result"
 
-_STUDIES: Final = models.StudyModel.__table__
-_STUDY_ATTRIBUTES: Final = models.StudyUserAttributeModel.__table__
-_TRIALS: Final = models.TrialModel.__table__
-_USER: Final = models.TrialUserAttributeModel.__table__
-_SYSTEM: Final = models.TrialSystemAttributeModel.__table__
-_PARAMS: Final = models.TrialParamModel.__table__
-_VALUES: Final = models.TrialValueModel.__table__
-_CURVES: Final = models.TrialIntermediateValueModel.__table__
-_BEATS: Final = models.TrialHeartbeatModel.__table__
-_DIALECTS: Final[Mapping[str, Any]] = {"sqlite": sqlite, "postgresql": postgresql}
-_FINITE: Final = models.TrialValueModel.TrialValueType.FINITE
-_FINITE_STEP: Final = models.TrialIntermediateValueModel.TrialIntermediateValueType.FINITE
-
 _TOGETHER: Final = 500
 """Trials that are read with one statement."""
 
 # Statements that every epoch needs: to put one together takes SQLAlchemy longer than SQLite needs to run it.
-_AT: Final = bindparam("at", type_=Integer)
 _LOCK: Final = (
-    select(_TRIALS.c.state, _SYSTEM.c.value_json)
-    .join(_SYSTEM, _SYSTEM.c.trial_id == _TRIALS.c.trial_id)
-    .where(_TRIALS.c.trial_id == _AT, _SYSTEM.c.key == PROGRESS)
+    select(TRIALS.c.state, SYSTEM.c.value_json)
+    .join(SYSTEM, SYSTEM.c.trial_id == TRIALS.c.trial_id)
+    .where(TRIALS.c.trial_id == AT, SYSTEM.c.key == PROGRESS)
     .with_for_update()
 )
-_COUNT: Final = select(func.count()).select_from(_TRIALS).where(_TRIALS.c.study_id == _AT)
-_SET_PROGRESS: Final = update(_SYSTEM).where(_SYSTEM.c.trial_id == _AT, _SYSTEM.c.key == PROGRESS)
-_SET_TRIAL: Final = update(_TRIALS).where(_TRIALS.c.trial_id == _AT)
-_SPANS: Final = select(_USER.c.value_json).where(_USER.c.trial_id == _AT, _USER.c.key == "spans")
-_LATER: Final = delete(_CURVES).where(_CURVES.c.trial_id == _AT, _CURVES.c.step >= bindparam("epoch", type_=Integer))
+_COUNT: Final = select(func.count()).select_from(TRIALS).where(TRIALS.c.study_id == AT)
+_SET_PROGRESS: Final = update(SYSTEM).where(SYSTEM.c.trial_id == AT, SYSTEM.c.key == PROGRESS)
+_SET_TRIAL: Final = update(TRIALS).where(TRIALS.c.trial_id == AT)
+_SPANS: Final = select(USER.c.value_json).where(USER.c.trial_id == AT, USER.c.key == "spans")
+_LATER: Final = delete(CURVES).where(CURVES.c.trial_id == AT, CURVES.c.step >= bindparam("epoch", type_=Integer))
 _LISTING: Final = (
-    select(_TRIALS.c.trial_id, _TRIALS.c.number, _TRIALS.c.state, _SYSTEM.c.value_json)
-    .outerjoin(_SYSTEM, (_SYSTEM.c.trial_id == _TRIALS.c.trial_id) & (_SYSTEM.c.key == PROGRESS))
-    .where(_TRIALS.c.study_id == _AT)
+    select(TRIALS.c.trial_id, TRIALS.c.number, TRIALS.c.state, SYSTEM.c.value_json)
+    .outerjoin(SYSTEM, (SYSTEM.c.trial_id == TRIALS.c.trial_id) & (SYSTEM.c.key == PROGRESS))
+    .where(TRIALS.c.study_id == AT)
 )
 _OPEN: Final = _LISTING.where(
     or_(
-        _TRIALS.c.state.in_([TrialState.RUNNING, TrialState.WAITING]),
-        _TRIALS.c.trial_id > bindparam("known", type_=Integer),
+        TRIALS.c.state.in_([TrialState.RUNNING, TrialState.WAITING]),
+        TRIALS.c.trial_id > bindparam("known", type_=Integer),
     )
-)
-_ATTRIBUTES: Final = (
-    select(_STUDY_ATTRIBUTES.c.key, _STUDY_ATTRIBUTES.c.value_json)
-    .select_from(_STUDIES.outerjoin(_STUDY_ATTRIBUTES, _STUDIES.c.study_id == _STUDY_ATTRIBUTES.c.study_id))
-    .where(_STUDIES.c.study_id == _AT)
 )
 
 
@@ -153,48 +146,6 @@ class Listed(NamedTuple):
     progress: str | None
 
 
-def lock_study(connection: Connection, study_id: int) -> None:
-    """Locks a study, where it is there, until the transaction ends."""
-    connection.execute(select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == study_id).with_for_update())
-
-
-def find_study(connection: Connection, name: str) -> int | None:
-    """The id of a study by its name."""
-    return connection.execute(select(_STUDIES.c.study_id).where(_STUDIES.c.study_name == name)).scalar_one_or_none()
-
-
-def has_trials(connection: Connection, study_id: int) -> bool:
-    """Whether anything was begun in a study."""
-    found = connection.execute(select(_TRIALS.c.trial_id).where(_TRIALS.c.study_id == study_id).limit(1))
-    return found.one_or_none() is not None
-
-
-def study_attributes(connection: Connection, study_id: int) -> dict[str, Any] | None:
-    """A study's user attributes; None where it is gone."""
-    found = connection.execute(_ATTRIBUTES, {"at": study_id}).all()
-    return {key: json.loads(value) for key, value in found if key is not None} if found else None
-
-
-def set_study_attribute(connection: Connection, study_id: int, key: str, value: Any) -> None:
-    """Writes one of a study's user attributes."""
-    _upsert(
-        connection,
-        _STUDY_ATTRIBUTES,
-        ("study_id", "key"),
-        [{"study_id": study_id, "key": key, "value_json": json.dumps(value)}],
-    )
-
-
-def delete_study(connection: Connection, study_id: int) -> None:
-    """Throws a study away with all that belongs to it. Optuna's own way takes seconds for some hundred trials."""
-    its = select(_TRIALS.c.trial_id).where(_TRIALS.c.study_id == study_id)
-    for table in (_USER, _SYSTEM, _PARAMS, _VALUES, _CURVES, _BEATS):
-        connection.execute(delete(table).where(table.c.trial_id.in_(its)))
-    of_study = (models.StudyUserAttributeModel, models.StudySystemAttributeModel, models.StudyDirectionModel)
-    for table in (_TRIALS, *(model.__table__ for model in of_study), _STUDIES):
-        connection.execute(delete(table).where(table.c.study_id == study_id))
-
-
 # --- one trial
 
 
@@ -206,17 +157,17 @@ def lock(connection: Connection, trial_id: int) -> Row | None:
 
 def find(connection: Connection, study_id: int, number: int) -> int | None:
     """The id of a trial by its number."""
-    query = select(_TRIALS.c.trial_id).where(_TRIALS.c.study_id == study_id, _TRIALS.c.number == number)
+    query = select(TRIALS.c.trial_id).where(TRIALS.c.study_id == study_id, TRIALS.c.number == number)
     return connection.execute(query).scalar_one_or_none()
 
 
 def find_begun(connection: Connection, study_id: int, token: str) -> tuple[int, int] | None:
     """Id and number of the trial that a claim began: the study's last one, if at all."""
     query = (
-        select(_TRIALS.c.trial_id, _TRIALS.c.number, _SYSTEM.c.value_json)
-        .join(_SYSTEM, _SYSTEM.c.trial_id == _TRIALS.c.trial_id)
-        .where(_TRIALS.c.study_id == study_id, _SYSTEM.c.key == PROGRESS)
-        .where(_SYSTEM.c.value_json.contains(token))
+        select(TRIALS.c.trial_id, TRIALS.c.number, SYSTEM.c.value_json)
+        .join(SYSTEM, SYSTEM.c.trial_id == TRIALS.c.trial_id)
+        .where(TRIALS.c.study_id == study_id, SYSTEM.c.key == PROGRESS)
+        .where(SYSTEM.c.value_json.contains(token))
     )
     found = connection.execute(query).first()
     return None if found is None else (found[0], found[1])
@@ -229,12 +180,12 @@ def add(
     of the candidate for which there are `choices`.
     """
     number: int = connection.execute(_COUNT, {"at": study_id}).scalar_one()
-    begun = {"number": number, "study_id": study_id, "state": TrialState.RUNNING, "datetime_start": _now()}
-    trial_id: int = connection.execute(insert(_TRIALS), begun).inserted_primary_key[0]  # type: ignore[index]
+    begun = {"number": number, "study_id": study_id, "state": TrialState.RUNNING, "datetime_start": utc_now()}
+    trial_id: int = connection.execute(insert(TRIALS), begun).inserted_primary_key[0]  # type: ignore[index]
     given = trial.candidate.parameters
     rows = [choice.row(trial_id, name, given[name]) for name, choice in choices.items() if choice.has(given.get(name))]
     if rows:
-        connection.execute(insert(_PARAMS), rows)
+        connection.execute(insert(PARAMS), rows)
     candidate = trial.candidate
     set_attributes(
         connection,
@@ -249,7 +200,7 @@ def add(
         },
     )
     progress = {"trial_id": trial_id, "key": PROGRESS, "value_json": Progress(token=token).json()}
-    connection.execute(insert(_SYSTEM), [progress])
+    connection.execute(insert(SYSTEM), [progress])
     _first_beat(connection, trial_id)
     return trial_id, number
 
@@ -266,14 +217,14 @@ def change(connection: Connection, row: Row, progress: Progress, state: TrialSta
     stored = replace(progress, writes=row.progress.writes + 1).json()
     connection.execute(_SET_PROGRESS, {"at": row.trial_id, "value_json": stored})
     if state != row.state:
-        ended = {"datetime_complete": _now()} if state.is_finished() else {}
+        ended = {"datetime_complete": utc_now()} if state.is_finished() else {}
         connection.execute(_SET_TRIAL, {"at": row.trial_id, "state": state, **ended})
 
 
 def set_attributes(connection: Connection, trial_id: int, values: Mapping[str, Any]) -> None:
     """Writes user attributes of a trial."""
     rows = [{"trial_id": trial_id, "key": key, "value_json": json.dumps(value)} for key, value in values.items()]
-    _upsert(connection, _USER, ("trial_id", "key"), rows)
+    upsert(connection, USER, ("trial_id", "key"), rows)
 
 
 def add_span(connection: Connection, trial_id: int, span: Span | None) -> None:
@@ -289,7 +240,7 @@ def set_step(connection: Connection, row: Row, epoch: int, mean_iou: float | Non
     """Writes the mean IoU after an epoch, and forgets those of later ones."""
     if mean_iou is not None:
         step = {"trial_id": row.trial_id, "step": epoch, "intermediate_value": float(mean_iou)}
-        _upsert(connection, _CURVES, ("trial_id", "step"), [{**step, "intermediate_value_type": _FINITE_STEP}])
+        upsert(connection, CURVES, ("trial_id", "step"), [{**step, "intermediate_value_type": FINITE_STEP}])
     if epoch <= row.progress.epochs:
         connection.execute(_LATER, {"at": row.trial_id, "epoch": epoch if mean_iou is None else epoch + 1})
 
@@ -298,12 +249,12 @@ def set_result(connection: Connection, trial_id: int, result: Result, images_per
     """Writes what a whole training gave: the study's two values, and all of it."""
     values = [result.scores.mean_iou, images_per_second]
     rows = [
-        {"trial_id": trial_id, "objective": objective, "value": float(value), "value_type": _FINITE}
+        {"trial_id": trial_id, "objective": objective, "value": float(value), "value_type": FINITE}
         for objective, value in enumerate(values)
     ]
-    _upsert(connection, _VALUES, ("trial_id", "objective"), rows)
+    upsert(connection, VALUES, ("trial_id", "objective"), rows)
     record = {"trial_id": trial_id, "key": RESULT, "value_json": json.dumps(result.record())}
-    _upsert(connection, _SYSTEM, ("trial_id", "key"), [record])
+    upsert(connection, SYSTEM, ("trial_id", "key"), [record])
 
 
 # --- heartbeats
@@ -311,24 +262,24 @@ def set_result(connection: Connection, trial_id: int, result: Result, images_per
 
 def beat(connection: Connection, trial_ids: Sequence[int]) -> None:
     """Says of trials that whoever has them is alive."""
-    connection.execute(update(_BEATS).where(_BEATS.c.trial_id.in_(trial_ids)).values(heartbeat=func.now()))
+    connection.execute(update(BEATS).where(BEATS.c.trial_id.in_(trial_ids)).values(heartbeat=func.now()))
 
 
 def tokens(connection: Connection, trial_ids: Sequence[int]) -> dict[int, str | None]:
     """Trial id -> token of its claim."""
-    query = select(_SYSTEM.c.trial_id, _SYSTEM.c.value_json)
-    found = connection.execute(query.where(_SYSTEM.c.trial_id.in_(trial_ids), _SYSTEM.c.key == PROGRESS))
+    query = select(SYSTEM.c.trial_id, SYSTEM.c.value_json)
+    found = connection.execute(query.where(SYSTEM.c.trial_id.in_(trial_ids), SYSTEM.c.key == PROGRESS))
     return {trial_id: Progress.of(stored).token for trial_id, stored in found}
 
 
 def running(connection: Connection, study_id: int, *, silent: float | None) -> dict[int, str | None]:
     """Number -> token of running trials, or only of those whose last heartbeat is more than `silent` seconds ago."""
     query = (
-        select(_TRIALS.c.number, _SYSTEM.c.value_json, _BEATS.c.heartbeat, func.now())
-        .join(_SYSTEM, _SYSTEM.c.trial_id == _TRIALS.c.trial_id)
-        .outerjoin(_BEATS, _BEATS.c.trial_id == _TRIALS.c.trial_id)
-        .where(_TRIALS.c.study_id == study_id, _TRIALS.c.state == TrialState.RUNNING, _SYSTEM.c.key == PROGRESS)
-        .order_by(_TRIALS.c.number)
+        select(TRIALS.c.number, SYSTEM.c.value_json, BEATS.c.heartbeat, func.now())
+        .join(SYSTEM, SYSTEM.c.trial_id == TRIALS.c.trial_id)
+        .outerjoin(BEATS, BEATS.c.trial_id == TRIALS.c.trial_id)
+        .where(TRIALS.c.study_id == study_id, TRIALS.c.state == TrialState.RUNNING, SYSTEM.c.key == PROGRESS)
+        .order_by(TRIALS.c.number)
     )
     return {
         number: Progress.of(stored).token
@@ -345,7 +296,7 @@ def listing(connection: Connection, study_id: int, known: int, unfinished: set[i
     at = {"at": study_id}
     found = [Listed(*row) for row in connection.execute(_OPEN, {**at, "known": known})]
     for ids in _batches(unfinished - {each.trial_id for each in found}):
-        found += [Listed(*row) for row in connection.execute(_LISTING.where(_TRIALS.c.trial_id.in_(ids)), at)]
+        found += [Listed(*row) for row in connection.execute(_LISTING.where(TRIALS.c.trial_id.in_(ids)), at)]
     return sorted(found)
 
 
@@ -357,8 +308,8 @@ def trials(connection: Connection, listed: Sequence[Listed]) -> Iterator[tuple[L
     for ids in _batches(by_id):
         attributes = _attributes(connection, ids)
         curves: dict[int, dict[int, float]] = defaultdict(dict)
-        steps = select(_CURVES.c.trial_id, _CURVES.c.step, _CURVES.c.intermediate_value).order_by(_CURVES.c.step)
-        for trial_id, step, value in connection.execute(steps.where(_CURVES.c.trial_id.in_(ids))):
+        steps = select(CURVES.c.trial_id, CURVES.c.step, CURVES.c.intermediate_value).order_by(CURVES.c.step)
+        for trial_id, step, value in connection.execute(steps.where(CURVES.c.trial_id.in_(ids))):
             curves[trial_id][step] = value
         for trial_id in ids:
             yield by_id[trial_id], _trial(by_id[trial_id], attributes[trial_id], curves[trial_id])
@@ -390,9 +341,9 @@ def _trial(listed: Listed, attributes: Mapping[str, Any], curve: Mapping[int, fl
 def _attributes(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Trial id -> user attributes and result."""
     found: dict[int, dict[str, Any]] = defaultdict(dict)
-    user = select(_USER.c.trial_id, _USER.c.key, _USER.c.value_json).where(_USER.c.trial_id.in_(ids))
-    results = select(_SYSTEM.c.trial_id, _SYSTEM.c.key, _SYSTEM.c.value_json).where(_SYSTEM.c.trial_id.in_(ids))
-    for query in (user, results.where(_SYSTEM.c.key == RESULT)):
+    user = select(USER.c.trial_id, USER.c.key, USER.c.value_json).where(USER.c.trial_id.in_(ids))
+    results = select(SYSTEM.c.trial_id, SYSTEM.c.key, SYSTEM.c.value_json).where(SYSTEM.c.trial_id.in_(ids))
+    for query in (user, results.where(SYSTEM.c.key == RESULT)):
         for trial_id, key, value in connection.execute(query):
             found[trial_id][key] = json.loads(value)
     return found
@@ -404,22 +355,5 @@ def _batches(ids: Iterable[int]) -> Iterator[list[int]]:
 
 
 def _first_beat(connection: Connection, trial_id: int) -> None:
-    made: Any = _DIALECTS[connection.dialect.name].insert(_BEATS).values(trial_id=trial_id, heartbeat=func.now())
+    made: Any = DIALECTS[connection.dialect.name].insert(BEATS).values(trial_id=trial_id, heartbeat=func.now())
     connection.execute(made.on_conflict_do_update(index_elements=["trial_id"], set_={"heartbeat": func.now()}))
-
-
-def _now() -> datetime:
-    """Optuna's tables hold times in UTC, without saying so."""
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
-def _upsert(connection: Connection, table: Any, keys: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    """Inserts rows, or changes those that are there."""
-    connection.execute(_upserting(connection.dialect.name, table, keys, tuple(rows[0])), rows)
-
-
-@cache
-def _upserting(dialect: str, table: Any, keys: tuple[str, ...], columns: tuple[str, ...]) -> Any:
-    made = _DIALECTS[dialect].insert(table)
-    changed = {name: made.excluded[name] for name in columns if name not in keys}
-    return made.on_conflict_do_update(index_elements=list(keys), set_=changed)
