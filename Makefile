@@ -42,7 +42,7 @@ unit: $(INSTALLED)
 	$(BIN)/pytest -n 2 -m 'not slow'
 
 test-slow: $(INSTALLED)  ## the tests that take minutes
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n 2 -m slow
 
 schema: $(INSTALLED)  ## write the JSON schema of scenario files again, after a change of fields or plug-ins
 	$(BIN)/budgetnet scenario schema > scenarios/scenario.schema.json.new

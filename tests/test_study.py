@@ -28,12 +28,12 @@ from budgetnet.training_settings import Training
 
 @pytest.fixture
 def opened(tmp_path: Path, request: pytest.FixtureRequest) -> Opened:
-    def opening(settings: Any = SETTINGS, **more: Any) -> Study:
+    def again(settings: Any = SETTINGS, **more: Any) -> Study:
         study = opening.opened(tmp_path / "out", settings, space=SPACE, **{"restart": False, **more})
         request.addfinalizer(study.close)
         return study
 
-    return opening
+    return again
 
 
 class TestSQLite(Contract):
