@@ -4,14 +4,17 @@ Whoever inherits them has a fixture `opened` that opens the study again, as anot
 """
 
 import itertools
+import json
 import multiprocessing
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import optuna
+import optuna_dashboard
 import pytest
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
@@ -68,6 +71,17 @@ def waiting(study: Study, multiplier: float = 0.25) -> int:
 
 
 Opened = Callable[..., Study]
+
+
+def answered(app: Any, address: str) -> Any:
+    """What a program of the web says, without a server around it."""
+    path, _, query = address.partition("?")
+    environment: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": "GET"}
+    setup_testing_defaults(environment)
+    said: list[str] = []
+    body = b"".join(app(environment, lambda status, headers, error=None: said.append(status)))
+    assert said == ["200 OK"], body
+    return json.loads(body)
 
 
 class Contract:
@@ -149,6 +163,29 @@ class Contract:
         assert failed.user_attrs["reason"] == "out of memory"
         assert done.datetime_complete >= done.datetime_start
         assert abs(time.time() - done.datetime_start.timestamp()) < 60
+
+    def test_optuna_dashboard_shows_it(self, opened: Opened) -> None:
+        study = opened()
+        for multiplier in (0.25, 0.5, 1.0):
+            begin(study, multiplier)
+        waiting(study)
+        study.epoch(0, 1, 0.25)
+        study.complete(0, result(candidate()), 33.25, span(1, 9))
+        study.fail(1, "out of memory")
+        with optuna_study(study) as read:
+            app = optuna_dashboard.wsgi(read._storage)
+            (summary,) = answered(app, "/api/studies")["study_summaries"]
+            assert (summary["study_name"], summary["directions"]) == ("search", ["maximize", "maximize"])
+            told = answered(app, f"/api/studies/{summary['study_id']}?after=0")
+        assert [trial["state"] for trial in told["trials"]] == ["Complete", "Fail", "Running", "Waiting"]
+        done = told["trials"][0]
+        assert [float(value) for value in done["values"]] == [0.1 + 0.2, 33.25]
+        assert {param["name"]: param["param_external_value"] for param in done["params"]} == {
+            "depth_multiplier": "0.25",
+            "classifier_kernel": "3",
+            "head": "fcn",
+        }
+        assert told["objective_names"] == ["mean IoU", "images per second"]
 
     def test_a_paused_trial_is_claimed_once(self, opened: Opened) -> None:
         one, other = opened(), opened()
