@@ -121,7 +121,7 @@ class Conv2d(nn.Conv2d):
         super().__init__(
             given.channels,
             op.channels,
-            op.kernel,
+            op.sides,
             stride=op.stride,
             padding=0 if isinstance(op.padding, str) else op.padding,
             dilation=op.dilation,
@@ -138,8 +138,7 @@ class Conv2d(nn.Conv2d):
         """(batch, in, height, width) -> (batch, out, ...)."""
         if self._rule is None:
             return super().forward(x)
-        kernel, dilation = self.kernel_size[0], self.dilation[0]
-        padding, x = _pad(x, self._rule, kernel, self.stride[0], dilation, value=0.0, most=kernel * dilation)
+        padding, x = _pad(x, self._rule, self.kernel_size, self.stride[0], self.dilation[0], value=0.0)
         if self.groups == self.in_channels and strided.applies(x, self.stride[0]):
             return cast(
                 Tensor,
@@ -160,22 +159,28 @@ class MaxPool2d(nn.Module):
         op = self._op
         if not isinstance(op.padding, str):
             return functional.max_pool2d(x, op.kernel, op.stride, op.padding)
-        padding, x = _pad(
-            x, cast(PaddingRule, op.padding), op.kernel, op.stride, 1, value=float("-inf"), most=op.kernel // 2
-        )
+        kernel, rule = (op.kernel, op.kernel), cast(PaddingRule, op.padding)
+        padding, x = _pad(x, rule, kernel, op.stride, 1, value=float("-inf"), most=op.kernel // 2)
         return functional.max_pool2d(x, op.kernel, op.stride, padding)
 
 
 def _pad(
-    x: Tensor, rule: PaddingRule, kernel: int, stride: int, dilation: int, *, value: float, most: int
+    x: Tensor,
+    rule: PaddingRule,
+    kernel: tuple[int, ...],
+    stride: int,
+    dilation: int,
+    *,
+    value: float,
+    most: int | None = None,
 ) -> tuple[tuple[int, int], Tensor]:
     """The padding a kernel can add by itself, `most` rows a side, and the input, padded beforehand where that will not
     do, such as where both sides differ.
     """
     height, width = _size(x)
-    top, bottom = padding_by(rule, height, kernel, stride, dilation)
-    left, right = padding_by(rule, width, kernel, stride, dilation)
-    if (top, left) == (bottom, right) and max(top, left) <= most:
+    top, bottom = padding_by(rule, height, kernel[0], stride, dilation)
+    left, right = padding_by(rule, width, kernel[1], stride, dilation)
+    if (top, left) == (bottom, right) and (most is None or max(top, left) <= most):
         return (top, left), x
     return (0, 0), functional.pad(x, (left, right, top, bottom), value=value)
 
@@ -198,6 +203,54 @@ class BiasAdd(nn.Module):
         """Shape unchanged."""
         bias = self.bias if self.bias.dtype == x.dtype else self.bias.to(x.dtype)
         return x + bias[:, None, None]
+
+
+class Scale(nn.Module):
+    """Multiplies by a number that is not learned."""
+
+    def __init__(self, op: ops.Scale) -> None:
+        super().__init__()
+        self._factor = op.factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape unchanged."""
+        return x * self._factor
+
+
+class PoolPositions(nn.Module):
+    """Where the largest elements of windows lie, as torch counts: through the rows of the whole map."""
+
+    def __init__(self, op: ops.PoolPositions) -> None:
+        super().__init__()
+        self._stride = op.stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) -> whole numbers (batch, channels, ceil(height / stride), ...)."""
+        return functional.max_pool2d_with_indices(x, self._stride, self._stride, ceil_mode=True)[1]
+
+
+class MaxUnpool2d(nn.Module):
+    """Puts elements where they came from, zeros elsewhere."""
+
+    def __init__(self, op: ops.MaxUnpool2d) -> None:
+        super().__init__()
+        self._stride = op.stride
+
+    def forward(self, x: Tensor, positions: Tensor, reference: Tensor) -> Tensor:
+        """(batch, channels, ...) -> (batch, channels, height and width of the reference)."""
+        return functional.max_unpool2d(x, positions, self._stride, self._stride, output_size=_size(reference))
+
+
+class PadChannels(nn.Module):
+    """Appends channels of zeros."""
+
+    def __init__(self, op: ops.PadChannels, given: Shape) -> None:
+        super().__init__()
+        self._added = op.channels - given.channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, ...) -> (batch, more channels, ...)."""
+        return functional.pad(x, (0, 0, 0, 0, 0, self._added))
 
 
 class Dropout(nn.Dropout):
@@ -237,12 +290,18 @@ class Resize(nn.Module):
 
 
 class Crop(nn.Module):
-    """Cuts to the size of the second input, from the centre."""
+    """Cuts to the size of the second input, from the centre or from an offset."""
+
+    def __init__(self, op: ops.Crop) -> None:
+        super().__init__()
+        self._offset = op.offset
 
     def forward(self, x: Tensor, reference: Tensor) -> Tensor:
         """(batch, channels, ...) -> (batch, channels, height and width of the reference)."""
         (given_height, given_width), (height, width) = _size(x), _size(reference)
         top, left = (given_height - height) // 2, (given_width - width) // 2
+        if self._offset is not None:
+            top = left = self._offset
         return x[..., top : top + height, left : left + width]
 
 
@@ -337,11 +396,16 @@ BUILDERS: dict[type[ops.Operator], Callable[[Any, tuple[Shape, ...]], nn.Module]
     ops.BiasAdd: lambda op, inputs: BiasAdd(op, inputs[0]),
     ops.BatchNorm2d: lambda op, inputs: nn.BatchNorm2d(inputs[0].channels, eps=op.epsilon),
     ops.Activation: _activation,
+    ops.PRelu: lambda op, inputs: nn.PReLU(inputs[0].channels),
+    ops.Scale: lambda op, inputs: Scale(op),
     ops.Dropout: lambda op, inputs: Dropout(op),
     ops.MaxPool2d: lambda op, inputs: MaxPool2d(op, inputs[0]),
+    ops.PoolPositions: lambda op, inputs: PoolPositions(op),
+    ops.MaxUnpool2d: lambda op, inputs: MaxUnpool2d(op),
+    ops.PadChannels: lambda op, inputs: PadChannels(op, inputs[0]),
     ops.GlobalAvgPool2d: lambda op, inputs: nn.AdaptiveAvgPool2d(1),
     ops.Resize: lambda op, inputs: Resize(op),
-    ops.Crop: lambda op, inputs: Crop(),
+    ops.Crop: lambda op, inputs: Crop(op),
     ops.Add: lambda op, inputs: Add(),
     ops.Concat: lambda op, inputs: Concat(),
 }

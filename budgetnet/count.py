@@ -2,7 +2,7 @@
 total.
 
 The measure is that of the published table: convolutions and biases count; batch norm is folded into the convolution
-before it when the network is deployed, and activations, pooling, resizing, cropping and sums of maps are no
+before it when the network is deployed, and activations, pooling, resizing, cropping, scaling and sums of maps are no
 multiply-accumulates. Every operator has its rule in `RULES`, a zero too; one without a rule is an error that names it,
 never a silent zero.
 """
@@ -118,6 +118,11 @@ def _batch_norm(op: ops.BatchNorm2d, inputs: tuple[Shape, ...], output: Shape) -
     return Cost(params=2 * output.channels)
 
 
+def _prelu(op: ops.PRelu, inputs: tuple[Shape, ...], output: Shape) -> Cost:
+    """A slope for each channel."""
+    return Cost(params=output.channels)
+
+
 def _nothing(op: ops.Operator, inputs: tuple[Shape, ...], output: Shape) -> Cost:
     return FREE
 
@@ -129,8 +134,13 @@ RULES: dict[type[ops.Operator], Callable[[Any, tuple[Shape, ...], Shape], Cost]]
     ops.BiasAdd: _bias_add,
     ops.BatchNorm2d: _batch_norm,
     ops.Activation: _nothing,
+    ops.PRelu: _prelu,
+    ops.Scale: _nothing,
     ops.Dropout: _nothing,
     ops.MaxPool2d: _nothing,
+    ops.PoolPositions: _nothing,
+    ops.MaxUnpool2d: _nothing,
+    ops.PadChannels: _nothing,
     ops.GlobalAvgPool2d: _nothing,
     ops.Resize: _nothing,
     ops.Crop: _nothing,

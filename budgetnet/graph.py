@@ -2,16 +2,16 @@
 shape.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
-from budgetnet.ops import Crop, Input, Operator, Resize, Shape
+from budgetnet.ops import Crop, Input, MaxUnpool2d, Operator, Resize, Shape
 from budgetnet.units import Number
 
-SIZED_BY_ANOTHER = frozenset({Resize, Crop})
-"""Operators whose second input, if any, is a reference: its size is taken, not its values."""
+READ: Final[Mapping[type[Operator], int]] = {Resize: 1, Crop: 1, MaxUnpool2d: 2}
+"""Of how many inputs operators read the values, where not of all: one after these is there for its size alone."""
 
 
 class GraphError(ValueError):
@@ -31,8 +31,8 @@ class Node:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The inputs whose values are read: the second one of a Resize or Crop only gives its size."""
-        return self.inputs[:1] if type(self.op) in SIZED_BY_ANOTHER else self.inputs
+        """The inputs whose values are read: the last one of a Resize, say, only gives its size."""
+        return self.inputs[: READ.get(type(self.op))]
 
 
 @final

@@ -7,6 +7,9 @@ order. A buffer lives from the step that computes it to the last step that reads
 a step its inputs and its output live together. Scratch memory of the kernels (im2col, Winograd) and what an allocator
 loses between buffers are not counted: they belong to the runtime, not to the network.
 
+Positions of pooled elements (`PoolPositions`) count as elements of the maps' precision: some runtimes keep them in
+less, some in more.
+
 Every operator has its rule in `RULES`; one without a rule is an error that names it.
 """
 
@@ -133,6 +136,11 @@ class _Deployed:
         self._biased[node.name] = False
         self.new_buffer(node)
 
+    def slopes(self, node: Node) -> None:
+        """One weight for each channel, in place."""
+        self.weights = self.weights + node.shape.channels
+        self.in_place(node)
+
     def bias(self, node: Node) -> None:
         """Becomes the bias of the convolution before it, or stays a sum with as many numbers."""
         self._affine(node, alone=1)
@@ -170,8 +178,13 @@ RULES: dict[type[ops.Operator], Callable[[_Deployed, Node], None]] = {
     ops.BiasAdd: _Deployed.bias,
     ops.BatchNorm2d: _Deployed.batch_norm,
     ops.Activation: _Deployed.in_place,
+    ops.PRelu: _Deployed.slopes,
+    ops.Scale: _Deployed.in_place,
     ops.Dropout: _Deployed.nothing,
     ops.MaxPool2d: _Deployed.new_buffer,
+    ops.PoolPositions: _Deployed.new_buffer,
+    ops.MaxUnpool2d: _Deployed.new_buffer,
+    ops.PadChannels: _Deployed.new_buffer,
     ops.GlobalAvgPool2d: _Deployed.new_buffer,
     ops.Resize: _Deployed.new_buffer,
     ops.Crop: _Deployed.view,

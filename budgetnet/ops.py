@@ -123,7 +123,8 @@ class Input(Operator):
 class Conv2d(Operator):
     """Convolution without bias (that is a `BiasAdd`). Depthwise where `groups` equals the input's channels.
 
-    `initial="zero"` starts it as nothing at all, so that what it adds to is at first as it would be without it.
+    A window is `kernel` rows high, and as wide unless `kernel_width` says otherwise. `initial="zero"` starts it as
+    nothing at all, so that what it adds to is at first as it would be without it.
     """
 
     channels: Number
@@ -132,11 +133,18 @@ class Conv2d(Operator):
     padding: Padding = "same"
     dilation: Number = 1
     groups: Number = 1
+    kernel_width: Number | None = None
     initial: Literal["xavier", "zero"] = "xavier"
 
+    @property
+    def sides(self) -> tuple[Number, Number]:
+        """Height and width of the window, before dilation."""
+        return self.kernel, self.kernel if self.kernel_width is None else self.kernel_width
+
     def weights(self, given: Shape) -> Number:
-        """k^2 * Cin / groups for each of its output's channels."""
-        return self.kernel * self.kernel * (given.channels // self.groups) * self.channels
+        """k^2 * Cin / groups for each of its output's channels; k * l where the window is not square."""
+        high, wide = self.sides
+        return high * wide * (given.channels // self.groups) * self.channels
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """`channels` x the window positions along each side."""
@@ -147,8 +155,8 @@ class Conv2d(Operator):
             )
         return Shape(
             channels=self.channels,
-            height=_window(given.height, self.kernel, self.stride, self.padding, self.dilation),
-            width=_window(given.width, self.kernel, self.stride, self.padding, self.dilation),
+            height=_window(given.height, self.sides[0], self.stride, self.padding, self.dilation),
+            width=_window(given.width, self.sides[1], self.stride, self.padding, self.dilation),
         )
 
 
@@ -221,6 +229,31 @@ class Activation(Operator):
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PRelu(Operator):
+    """Leaves what is positive and multiplies what is not by a learned number per channel (He et al., arXiv:1502.01852).
+
+    Deployed it is an activation: no multiply-accumulates, as with the others.
+    """
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """As the input."""
+        return _only(inputs, self)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale(Operator):
+    """Multiplies by a number that is not learned."""
+
+    factor: float
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """As the input."""
+        return _only(inputs, self)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dropout(Operator):
     """Zeroes a share `rate` of the elements while training; nothing when deployed.
 
@@ -257,6 +290,66 @@ class MaxPool2d(Operator):
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPositions(Operator):
+    """Where in each window of a max pooling the largest element lies, channel by channel: what `MaxUnpool2d` reads.
+
+    Windows do not overlap: `stride` high and wide, 2 at most, those at the end cut off where the map ends. There `SAME`
+    begins with whole windows; larger ones it would cut off on both sides.
+    """
+
+    stride: Number
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """As that of the pooling."""
+        given = _only(inputs, self)
+        if not holds(self.stride <= 2):
+            raise ShapeError(f"PoolPositions takes windows of 2 or less, but got {self.stride}")
+        return Shape(
+            channels=given.channels,
+            height=ceil_div(given.height, self.stride),
+            width=ceil_div(given.width, self.stride),
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxUnpool2d(Operator):
+    """Puts each element of the first input where the second, `PoolPositions`, says that it came from, zeros elsewhere
+    (Badrinarayanan et al., arXiv:1511.00561, section 3); the third is the map that was pooled, for its size alone.
+    """
+
+    stride: Number
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The reference's height and width, the channels of the other two."""
+        if len(inputs) != 3:
+            raise ShapeError(f"MaxUnpool2d takes an input, positions and a reference, but got {len(inputs)} inputs")
+        given, positions, reference = inputs
+        pooled = PoolPositions(stride=self.stride).output_shape(reference)
+        if not (given.same_size(positions) and given.same_size(pooled) and holds(given.channels == positions.channels)):
+            raise ShapeError(
+                f"MaxUnpool2d takes an input and positions of one shape, of the pooled one's size: {inputs}"
+            )
+        return Shape(channels=given.channels, height=reference.height, width=reference.width)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PadChannels(Operator):
+    """Appends channels of zeros until there are `channels`, so that a map can be added to a deeper one."""
+
+    channels: Number
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """`channels` x the input's height and width."""
+        given = _only(inputs, self)
+        if not holds(self.channels >= given.channels):
+            raise ShapeError(f"PadChannels must give as many channels as it gets, or more: {self.channels} of {given}")
+        return Shape(channels=self.channels, height=given.height, width=given.width)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GlobalAvgPool2d(Operator):
     """The mean of each channel: one number for the whole map."""
 
@@ -288,13 +381,18 @@ class Resize(Operator):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crop(Operator):
-    """Cuts the first input to the second's height and width, from its centre (the odd row is cut at the end)."""
+    """Cuts the first input to the second's height and width: from its centre (the odd row is cut at the end), or from
+    `offset` rows and columns on.
+    """
+
+    offset: Number | None = None
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's channels x the reference's height and width."""
         given, reference = _pair(inputs, self)
-        if not (holds(given.height >= reference.height) and holds(given.width >= reference.width)):
-            raise ShapeError(f"Crop must cut to a smaller size, but got {given} to {reference}")
+        left = 0 if self.offset is None else self.offset
+        if not (holds(given.height >= reference.height + left) and holds(given.width >= reference.width + left)):
+            raise ShapeError(f"Crop must cut to a smaller size (from {left} on), but got {given} to {reference}")
         return Shape(channels=given.channels, height=reference.height, width=reference.width)
 
 
@@ -329,8 +427,13 @@ OPERATORS: tuple[type[Operator], ...] = (
     BiasAdd,
     BatchNorm2d,
     Activation,
+    PRelu,
+    Scale,
     Dropout,
     MaxPool2d,
+    PoolPositions,
+    MaxUnpool2d,
+    PadChannels,
     GlobalAvgPool2d,
     Resize,
     Crop,

@@ -42,10 +42,13 @@ class Field:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One operator: the window of its inputs that outputs see, and how many inputs lie from an output to the next."""
+    """One operator: the window of its inputs that outputs see, and how many inputs lie from an output to the next.
+    `across` is the window along the width where that is another one than along the height.
+    """
 
     window: Window
     stride: Fraction
+    across: Window | None = None
 
 
 def receptive_fields(graph: Graph) -> dict[str, Field]:
@@ -53,13 +56,19 @@ def receptive_fields(graph: Graph) -> dict[str, Field]:
     places = {node.name: place for place, node in enumerate(graph.nodes)}
     image = places[graph.input.name]
     links: list[list[tuple[int, Window]]] = []
+    across: list[list[tuple[int, Window]]] = []
     strides: list[Fraction] = []
     for node, inputs in graph.input_shapes():
         step = _step(node, inputs)
         sources = [places[name] for name in node.sources]
         links.append([(source, step.window) for source in sources])
+        across.append([(source, step.across or step.window) for source in sources])
         strides.append(step.stride * min((strides[source] for source in sources), default=Fraction(1)))
-    return {name: Field(pixels=_seen(links, place, image), stride=strides[place]) for name, place in places.items()}
+    sides = (links,) if across == links else (links, across)
+    return {
+        name: Field(pixels=max(_seen(side, place, image) for side in sides), stride=strides[place])
+        for name, place in places.items()
+    }
 
 
 def _step(node: Node, inputs: tuple[Shape, ...]) -> Step:
@@ -93,11 +102,21 @@ def _sliding(kernel: int, stride: int, dilation: int) -> Step:
 
 
 def _conv(op: ops.Conv2d, inputs: tuple[Shape, ...], output: Shape) -> Step:
-    return _sliding(op.kernel, op.stride, op.dilation)
+    high, wide = (_sliding(side, op.stride, op.dilation) for side in op.sides)
+    return high if op.kernel_width is None else Step(window=high.window, across=wide.window, stride=high.stride)
 
 
 def _max_pool(op: ops.MaxPool2d, inputs: tuple[Shape, ...], output: Shape) -> Step:
     return _sliding(op.kernel, op.stride, 1)
+
+
+def _positions(op: ops.PoolPositions, inputs: tuple[Shape, ...], output: Shape) -> Step:
+    return _sliding(op.stride, op.stride, 1)
+
+
+def _unpool(op: ops.MaxUnpool2d, inputs: tuple[Shape, ...], output: Shape) -> Step:
+    """An output sees the input of its window; w in a row lie in ceil((w - 1) / stride) + 1 windows at most."""
+    return Step(window=lambda wanted: ceil_div(wanted - 1, op.stride) + 1, stride=Fraction(1, op.stride))
 
 
 def _global_pool(op: ops.GlobalAvgPool2d, inputs: tuple[Shape, ...], output: Shape) -> Step:
@@ -143,8 +162,13 @@ RULES: dict[type[ops.Operator], Callable[[Any, tuple[Shape, ...], Shape], Step]]
     ops.BiasAdd: _same,
     ops.BatchNorm2d: _same,
     ops.Activation: _same,
+    ops.PRelu: _same,
+    ops.Scale: _same,
     ops.Dropout: _same,
     ops.MaxPool2d: _max_pool,
+    ops.PoolPositions: _positions,
+    ops.MaxUnpool2d: _unpool,
+    ops.PadChannels: _same,
     ops.GlobalAvgPool2d: _global_pool,
     ops.Resize: _resize,
     ops.Crop: _same,

@@ -62,7 +62,16 @@ def every_operator() -> Graph:
     mean = g.add("mean", ops.GlobalAvgPool2d(), x)
     spread = g.add("spread", ops.Resize(), mean, x)
     x = g.add("with_mean", ops.Add(), x, spread)
+    x = g.add("flat", ops.Conv2d(channels=6, kernel=1, kernel_width=5), x)
+    x = tall = g.add("tall", ops.Conv2d(channels=6, kernel=5, kernel_width=1, dilation=2), x)
+    x = g.add("prelu", ops.PRelu(), x)
+    positions = g.add("positions", ops.PoolPositions(stride=2), tall)
+    x = g.add("pooled", ops.MaxPool2d(kernel=2, stride=2), x)
+    x = g.add("unpooled", ops.MaxUnpool2d(stride=2), x, positions, tall)
+    x = g.add("scaled", ops.Scale(factor=0.25), x)
+    x = g.add("padded", ops.PadChannels(channels=9), x)
     x = g.add("up", ops.ConvTranspose2d(channels=5, kernel=4, stride=2, groups=1), x)
+    x = g.add("crop_from", ops.Crop(offset=1), x, image)
     g.add("crop", ops.Crop(), x, image)
     return g.finish()
 
@@ -104,6 +113,55 @@ def test_gradients_reach_every_parameter():
         name for name, parameter in module.named_parameters() if parameter.grad is None or not parameter.grad.any()
     ]
     assert without == []
+
+
+def made(height: int, width: int, *steps: ops.Operator, channels: int = 3) -> GraphModule:
+    """One operator after the other."""
+    g = GraphBuilder()
+    x = g.image(height=height, width=width, channels=channels)
+    for number, op in enumerate(steps):
+        x = g.add(f"n{number}", op, x)
+    return build(g.finish(), seed=0).eval()
+
+
+@pytest.mark.parametrize(("height", "width", "stride"), [(6, 8, 2), (7, 9, 2), (5, 5, 1)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_what_is_unpooled_lies_where_it_came_from(height, width, stride, layout):
+    g = GraphBuilder()
+    image = g.image(height=height, width=width)
+    pooled = g.add("pooled", ops.MaxPool2d(kernel=stride, stride=stride), image)
+    positions = g.add("positions", ops.PoolPositions(stride=stride), image)
+    g.add("unpooled", ops.MaxUnpool2d(stride=stride), pooled, positions, image)
+    images = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(0)).to(memory_format=layout)
+    found = build(g.finish(), seed=0)(images)
+    largest = functional.max_pool2d(images, stride, stride, ceil_mode=True)
+    spread = functional.interpolate(largest, scale_factor=stride, mode="nearest")[..., :height, :width]
+    assert torch.equal(found, torch.where(images == spread, images, 0))
+    assert int((found != 0).sum()) == largest.numel()
+
+
+def test_windows_that_are_not_square_are_those_of_torch():
+    module = made(
+        9, 11, ops.Conv2d(channels=4, kernel=5, kernel_width=1), ops.Conv2d(channels=2, kernel=1, kernel_width=3)
+    )
+    first, second = module.node_module("n0"), module.node_module("n1")
+    assert (first.weight.shape[2:], second.weight.shape[2:]) == ((5, 1), (1, 3))
+    images = torch.randn(1, 3, 9, 11, generator=torch.Generator().manual_seed(0))
+    expected = functional.conv2d(functional.conv2d(images, first.weight, padding=(2, 0)), second.weight, padding=(0, 1))
+    assert torch.allclose(module(images), expected, atol=1e-6)
+
+
+def test_scaling_padding_of_channels_and_cropping_from_an_offset():
+    images = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(made(4, 5, ops.Scale(factor=0.25))(images), images / 4)
+    padded = made(4, 5, ops.PadChannels(channels=5))(images)
+    assert torch.equal(padded[:, :3], images)
+    assert not padded[:, 3:].any()
+    g = GraphBuilder()
+    image = g.image(height=4, width=5)
+    smaller = g.add("smaller", ops.MaxPool2d(kernel=2, stride=1, padding=0), image)
+    g.add("crop", ops.Crop(offset=1), image, smaller)
+    assert torch.equal(build(g.finish())(images), images[..., 1:, 1:])
 
 
 def test_same_padding_is_tensorflows():

@@ -27,6 +27,8 @@ CONVOLUTIONS = (ops.Conv2d, ops.ConvTranspose2d)
 
 def reads(node: Node) -> list[str]:
     """Whose values a node looks at."""
+    if isinstance(node.op, ops.MaxUnpool2d):
+        return list(node.inputs[:2])
     return [node.inputs[0]] if isinstance(node.op, ops.Resize | ops.Crop) else list(node.inputs)
 
 
@@ -45,7 +47,7 @@ def owners(nodes: tuple[Node, ...]) -> dict[str, str]:
             continue
         value[node.name] = node.name
         owner[node.name] = node.name
-        if isinstance(node.op, (*AFFINE, ops.Activation)):
+        if isinstance(node.op, (*AFFINE, ops.Activation, ops.PRelu, ops.Scale)):
             kept = owner[node.inputs[0]]
             there = {earlier.name for earlier in nodes[:step] if owner[earlier.name] == kept}
             if not any(there & set(reads(later)) for later in nodes[step + 1 :]):
@@ -91,7 +93,8 @@ def spelled_out(graph: Graph) -> Memory:
     for node in nodes:
         if isinstance(node.op, AFFINE) and node.name not in taken:
             biases += node.shape.channels * (2 if isinstance(node.op, ops.BatchNorm2d) else 1)
-    weights = sum(layer.cost.params for layer in count(graph).layers if isinstance(layer.node.op, CONVOLUTIONS))
+    weighted = (*CONVOLUTIONS, ops.PRelu)
+    weights = sum(layer.cost.params for layer in count(graph).layers if isinstance(layer.node.op, weighted))
     activations = sum(size[name] for name in set(owner.values()))
     return Memory(weights=weights, biases=biases, activations=activations, peak=max(steps))
 
@@ -99,7 +102,7 @@ def spelled_out(graph: Graph) -> Memory:
 # --- random networks
 
 
-SMALL = (ops.BatchNorm2d, ops.BiasAdd, ops.Activation, ops.Dropout, ops.Crop)
+SMALL = (ops.BatchNorm2d, ops.BiasAdd, ops.Activation, ops.PRelu, ops.Dropout, ops.Crop)
 DRAWN = [op for op in ops.OPERATORS if op is not ops.Input] + [*SMALL, ops.Conv2d, *SMALL]
 """All operators; those that may be folded, done in place or views more often than the others."""
 
@@ -129,6 +132,7 @@ class Recipe:
             return ops.Conv2d(
                 channels=own,
                 kernel=op.kernel,
+                kernel_width=op.kernel_width,
                 stride=op.stride,
                 dilation=op.dilation,
                 padding=op.padding,
@@ -139,6 +143,8 @@ class Recipe:
             return ops.ConvTranspose2d(
                 channels=own, kernel=op.kernel, stride=op.stride, groups=1 if op.channels else given
             )
+        if isinstance(op, ops.PadChannels):
+            return ops.PadChannels(channels=op.channels * width)
         return op
 
     def _step(self, draw: st.DrawFn, graph: Graph) -> tuple[ops.Operator, tuple[str, ...]]:
@@ -151,12 +157,17 @@ class Recipe:
         small = st.integers(1, 3)
         if kind is ops.Conv2d:
             channels = draw(st.integers(0, 3))
-            return ops.Conv2d(channels=channels, kernel=draw(small), stride=draw(small), dilation=draw(small)), (first,)
+            sides = {"kernel": draw(small), "kernel_width": draw(st.one_of(st.none(), small))}
+            return ops.Conv2d(channels=channels, stride=draw(small), dilation=draw(small), **sides), (first,)
         if kind is ops.ConvTranspose2d:
             channels = draw(st.integers(0, 3))
             return ops.ConvTranspose2d(channels=channels, kernel=draw(small), stride=draw(st.integers(1, 2))), (first,)
         if kind is ops.MaxPool2d:
             return ops.MaxPool2d(kernel=draw(small), stride=draw(small)), (first,)
+        if kind in (ops.PoolPositions, ops.MaxUnpool2d):
+            return self._pooled(draw, kind, nodes, first)
+        if kind is ops.PadChannels:
+            return ops.PadChannels(channels=shape.channels + draw(st.integers(0, 3))), (first,)
         if kind is ops.Resize:
             return ops.Resize(), (first, draw(st.sampled_from(names)))
         if kind is ops.Crop:
@@ -173,9 +184,22 @@ class Recipe:
             ops.BiasAdd: ops.BiasAdd(),
             ops.BatchNorm2d: ops.BatchNorm2d(),
             ops.Activation: ops.Activation(kind="relu"),
+            ops.PRelu: ops.PRelu(),
+            ops.Scale: ops.Scale(factor=0.5),
             ops.Dropout: ops.Dropout(rate=0.5),
             ops.GlobalAvgPool2d: ops.GlobalAvgPool2d(),
         }[kind], (first,)
+
+    def _pooled(
+        self, draw: st.DrawFn, kind: type[ops.Operator], nodes: dict[str, Node], first: str
+    ) -> tuple[ops.Operator, tuple[str, ...]]:
+        """Positions of a map, or where there are any of that size, elements put back."""
+        stride = draw(st.integers(1, 2))
+        pooled = ops.PoolPositions(stride=stride).output_shape(nodes[first].shape)
+        fits = [name for name, node in nodes.items() if node.shape == pooled]
+        if kind is ops.PoolPositions or not fits:
+            return ops.PoolPositions(stride=stride), (first,)
+        return ops.MaxUnpool2d(stride=stride), (draw(st.sampled_from(fits)), draw(st.sampled_from(fits)), first)
 
 
 @st.composite

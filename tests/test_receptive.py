@@ -196,6 +196,11 @@ def test_the_published_head_sees_a_wide_window_and_is_back_at_full_size() -> Non
         (ops.ConvTranspose2d(channels=1, kernel=2, stride=2), 1, Fraction(1, 2)),
         (ops.ConvTranspose2d(channels=1, kernel=3, stride=2), 2, Fraction(1, 2)),
         (ops.ConvTranspose2d(channels=1, kernel=4, stride=1), 4, Fraction(1)),
+        (ops.Conv2d(channels=1, kernel=5, kernel_width=3), 5, Fraction(1)),
+        (ops.Conv2d(channels=1, kernel=1, kernel_width=3, dilation=2), 5, Fraction(1)),
+        (ops.PoolPositions(stride=2), 2, Fraction(2)),
+        (ops.PRelu(), 1, Fraction(1)),
+        (ops.PadChannels(channels=4), 1, Fraction(1)),
         (("bilinear", 12), 1, Fraction(1)),
         (("bilinear", 4), 1, Fraction(3)),
         (("bilinear", 6), 2, Fraction(2)),
@@ -204,6 +209,23 @@ def test_the_published_head_sees_a_wide_window_and_is_back_at_full_size() -> Non
 )
 def test_single_layers(op: ops.Operator | tuple[str, int], pixels: int, stride: Fraction) -> None:
     assert receptive_fields(chain([op]))["end"] == Field(pixels=pixels, stride=stride)
+
+
+def test_what_one_side_sees_is_not_added_to_what_the_other_sees() -> None:
+    flat, tall = (ops.Conv2d(channels=1, kernel=high, kernel_width=wide) for high, wide in ((1, 5), (7, 1)))
+    assert receptive_fields(chain([flat, tall, flat]))["end"] == Field(pixels=9, stride=Fraction(1))
+
+
+@pytest.mark.parametrize(("wanted", "pixels"), [(1, 2), (2, 4), (3, 4), (4, 6)])
+def test_what_was_unpooled_sees_the_windows_it_came_from(wanted: int, pixels: int) -> None:
+    g = GraphBuilder()
+    image = g.image(height=12, width=12, channels=1)
+    pooled = g.add("pooled", ops.MaxPool2d(kernel=2, stride=2), image)
+    x = g.add(
+        "unpooled", ops.MaxUnpool2d(stride=2), pooled, g.add("positions", ops.PoolPositions(stride=2), image), image
+    )
+    g.add("end", ops.Conv2d(channels=1, kernel=wanted, padding=0), x)
+    assert receptive_fields(g.finish())["end"] == Field(pixels=pixels, stride=Fraction(1))
 
 
 def test_a_resize_to_other_proportions_is_told_by_its_larger_side() -> None:
