@@ -6,7 +6,8 @@ A network file holds
 - `PARAMETERS`: a tuple of `Parameter`; a family that takes heads has one named `head` among them, and the parameters
 of the
   chosen head join its own;
-- `graph(*, classes, height, width, **parameters) -> Graph`.
+- `graph(*, classes, height, width, **parameters) -> Graph`;
+- `MEMBERS`, if people know some of its networks by a name: name -> parameters, defaults for the rest.
 
 Counting, building, planning and searching follow from that file; the contract tests find it by themselves.
 """
@@ -69,6 +70,12 @@ class Family:
             chosen = self.head_parameters(str(own["head"]))
             own |= {p.name: p.normal(values.get(p.name, p.default)) for p in chosen}
         return own
+
+    @property
+    def members(self) -> "dict[str, Candidate]":
+        """Its networks that people know by a name; where none has one, the network of all defaults by the family's."""
+        named = getattr(self.declaration, "MEMBERS", None) or {self.name: {}}
+        return {name: Candidate.of(self.name, parameters) for name, parameters in named.items()}
 
     def head_parameters(self, head: str) -> tuple[Parameter, ...]:
         """The parameters that a head brings along."""

@@ -118,14 +118,34 @@ def graph(
     **head_parameters: Value,
 ) -> Graph:
     """The network for images of height x width pixels; all numbers may be NumPy arrays over a grid of networks."""
-    shared = plain(depth_multiplier, height, width)
-    nodes, features = (_shared_stem if shared else _stem)(
-        depth_multiplier, final_endpoint, output_stride, height, width, input_scale
+    nodes, made = features(
+        depth_multiplier=depth_multiplier,
+        final_endpoint=final_endpoint,
+        output_stride=output_stride,
+        height=height,
+        width=width,
+        input_scale=input_scale,
     )
     g = GraphBuilder(nodes)
     with g.part("head"):
-        heads.head(head).add(g, features, classes=classes, **head_parameters)
+        heads.head(head).add(g, made, classes=classes, **head_parameters)
     return g.finish()
+
+
+def features(
+    *,
+    depth_multiplier: Number,
+    height: Number,
+    width: Number,
+    final_endpoint: str = ENDPOINTS[-1],
+    output_stride: int = 32,
+    input_scale: float = 1.0,
+) -> tuple[tuple[Node, ...], Stem]:
+    """The nodes of the image and the stem, to be continued, and what a head needs to know of them."""
+    shared = plain(depth_multiplier, height, width)
+    return (_shared_stem if shared else _stem)(
+        depth_multiplier, final_endpoint, output_stride, height, width, input_scale
+    )
 
 
 def stem(
