@@ -1,4 +1,4 @@
-"""The convolutions of VGG-16 (Simonyan and Zisserman, arXiv:1409.1556, table 1, column D): what FCN and SegNet share."""
+"""The convolutions of VGG-16 (Simonyan and Zisserman, arXiv:1409.1556, table 1, column D), of which others are made."""
 
 from typing import Final
 
@@ -25,6 +25,6 @@ DEPTH_MULTIPLIER: Final = Parameter(
 )
 
 
-def channels(full: int, depth_multiplier: Number) -> Number:
-    """A layer's channels, max(int(full * depth_multiplier), 1)."""
-    return maximum(truncate(full * depth_multiplier), 1)
+def channels(full: int, depth_multiplier: Number, *, least: int = 1) -> Number:
+    """A layer's channels, max(int(full * depth_multiplier), least)."""
+    return maximum(truncate(full * depth_multiplier), least)

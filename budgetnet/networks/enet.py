@@ -65,7 +65,7 @@ def graph(*, depth_multiplier: Number, classes: Number, height: Number, width: N
     """The network for images of height x width pixels; all numbers may be NumPy arrays over a grid of networks."""
     g = GraphBuilder()
     image = g.image(height=height, width=width)
-    first, middle, deep = (channels(full, depth_multiplier) for full in (16, 64, 128))
+    first, middle, deep = (channels(full, depth_multiplier, least=PROJECTION) for full in (16, 64, 128))
     with g.part("stem"):
         encoder = _Bottlenecks(g, PRelu())
         x = small = _initial(g, image, channels=first)

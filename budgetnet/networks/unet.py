@@ -1,18 +1,18 @@
 """U-Net (Ronneberger, Fischer and Brox, MICCAI 2015; arXiv:1505.04597) with batch norm, padded to the image's size.
 
 Each level has two 3 x 3 convolutions with batch norm and ReLU; on the way down a 2 x 2 max pooling and twice the
-channels, on the way up half of them, and the map of the same level from collections.abc import Mapping
-from the way down is put beside. The published
+channels, on the way up half of them, and the map of the same level from the way down is put beside. The published
 network has no padding and loses a border on the way; padded, any image's scores are at its size, also where a side is
 odd: poolings round up, and what is enlarged is cut off to the size of the map it is put beside.
 
 `upsampling=transposed` enlarges by a 2 x 2 transposed convolution with half of the channels, as published; `bilinear`
 by interpolation and a 1 x 1 convolution to as many, which makes no checkerboards.
 
-Published: 31.0 million parameters at width 64 and depth 4 (counted from figure 1: 31,030,593 with biases in place of
-batch norm, one channel in, one class).
+The paper gives no counts. Its figure 1 (width 64, depth 4, one channel in, two classes, biases in place of batch norm)
+has 31,030,658 parameters.
 """
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from budgetnet.graph import Graph, GraphBuilder
