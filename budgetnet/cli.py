@@ -161,6 +161,31 @@ def plan(
 
 
 @app.command()
+def upsample(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A PNG or JPEG.")],
+    factor: Annotated[int, typer.Option(help="How many times as high and as wide.", min=1, max=64)] = 8,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The PNG to write.",
+            show_default="reports/upsample/<image>-x<factor>.png",
+        ),
+    ] = None,
+) -> None:
+    """Enlarge a picture with the transposed convolution that networks enlarge their scores with.
+
+    It starts as bilinear interpolation: the picture comes out as it is, larger, but for the border, where the operator
+    sees zeros beyond the picture. Example: budgetnet upsample street.png --factor 8
+    """
+    from budgetnet.upsampling import run_upsample
+
+    typer.echo(run_upsample(image, factor=factor, output=output))
+
+
+@app.command()
 def predict(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A finished run's folder, such as reports/urban/runs/0000.")

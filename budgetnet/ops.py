@@ -193,6 +193,20 @@ class ConvTranspose2d(Operator):
         return Shape(channels=self.channels, height=height, width=width)
 
 
+def enlarging(channels: Number, factor: Number, *, groups: Number = 1) -> ConvTranspose2d:
+    """A transposed convolution to exactly `factor` times the size that starts as bilinear interpolation: a kernel of 2
+    * factor, or one less where the factor is odd and so has a middle.
+    """
+    return ConvTranspose2d(
+        channels=channels,
+        kernel=2 * factor - factor % 2,
+        stride=factor,
+        padding=factor // 2,
+        groups=groups,
+        initial="bilinear",
+    )
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BiasAdd(Operator):

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from runs import trained
 from shell import IMPOSSIBLE, PARKING, PLANNED, Done, Shell, program, words_of
 
@@ -392,6 +393,7 @@ def test_example_of_a_command_runs(
     for number in ("0000", "0003"):
         shutil.copytree(trained_run, Path("reports/urban/runs") / number)
     shutil.copy(trained_run / "drive.mp4", "drive.mp4")
+    Image.new("RGB", (6, 4), (10, 20, 30)).save("street.png")
     assert shell(*words).code == 0
     assert [request.folder for request in trainings] == ([Path("reports/parking/train")] if name == "train" else [])
 

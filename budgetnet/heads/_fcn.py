@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from budgetnet.graph import GraphBuilder
 from budgetnet.heads import Stem
-from budgetnet.ops import Activation, Add, BiasAdd, Conv2d, ConvTranspose2d, Crop, Dropout, Resize
+from budgetnet.ops import Activation, Add, BiasAdd, Conv2d, Crop, Dropout, Resize, enlarging
 from budgetnet.parameters import Parameter
 from budgetnet.units import Number
 
@@ -84,7 +84,7 @@ def with_skips(
         if upsampling == "bilinear":
             x = g.add(f"{own}/resize", Resize(), x, added)
         else:
-            x = g.add(f"{own}/upsampler", _upsampler(classes, stride // finer), x)
+            x = g.add(f"{own}/upsampler", enlarging(classes, stride // finer), x)
             x = g.add(f"{own}/crop", Crop(), x, added)
         x, stride = g.add(f"{own}/sum", Add(), x, added), finer
     return x, stride
@@ -93,12 +93,8 @@ def with_skips(
 def full_size(g: GraphBuilder, stem: Stem, x: str, *, classes: Number, stride: int, upsampling: Upsampling) -> str:
     """Scores at this stride -> scores at the size of the image."""
     if upsampling == "transposed":
-        x = g.add("upsampler", _upsampler(classes, stride), x)
+        x = g.add("upsampler", enlarging(classes, stride), x)
         x = g.add("crop", Crop(), x, stem.seen)
         if stem.seen == stem.image:
             return x
     return g.add("resize", Resize(), x, stem.image)
-
-
-def _upsampler(classes: Number, factor: int) -> ConvTranspose2d:
-    return ConvTranspose2d(channels=classes, kernel=2 * factor, stride=factor, padding=factor // 2, initial="bilinear")
