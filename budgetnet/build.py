@@ -131,6 +131,8 @@ class Conv2d(nn.Conv2d):
         self._rule = cast(PaddingRule, op.padding) if isinstance(op.padding, str) else None
         if op.initial == "zero":
             nn.init.zeros_(self.weight)
+        elif op.initial == "identity":
+            nn.init.dirac_(self.weight, groups=op.groups)
         else:
             nn.init.xavier_uniform_(self.weight)
 

@@ -124,7 +124,8 @@ class Conv2d(Operator):
     """Convolution without bias (that is a `BiasAdd`). Depthwise where `groups` equals the input's channels.
 
     A window is `kernel` rows high, and as wide unless `kernel_width` says otherwise. `initial="zero"` starts it as
-    nothing at all, so that what it adds to is at first as it would be without it.
+    nothing at all, so that what it adds to is at first as it would be without it; `"identity"` as leaving its input as
+    it is, channel by channel.
     """
 
     channels: Number
@@ -134,7 +135,7 @@ class Conv2d(Operator):
     dilation: Number = 1
     groups: Number = 1
     kernel_width: Number | None = None
-    initial: Literal["xavier", "zero"] = "xavier"
+    initial: Literal["xavier", "zero", "identity"] = "xavier"
 
     @property
     def sides(self) -> tuple[Number, Number]:

@@ -355,7 +355,7 @@ def test_classifying_before_resizing_gives_the_same_scores() -> None:
         ),
         (["head=context", "context_kernel=1"], "context_kernel: must be 3 or more, but got '1'"),
         (["head=context", "decoder_stride=4"], "decoder_stride: must be a parameter of head 'context', which has no"),
-        (["head=light_decoder"], "head: must be one of context, fcn, fcn16s, fcn8s, light-decoder, but got"),
+        (["head=light_decoder"], "head: must be one of context, fcn, fcn16s, fcn32s, fcn8s, light-decoder, but got"),
     ],
 )
 def test_refused_words(words: list[str], rule: str) -> None:
@@ -460,3 +460,36 @@ def test_a_space_counts_the_parameters_of_each_head_for_that_head_only() -> None
     rule = "search_space: must hold 10,000,000 candidates or fewer, but got 10,485,760"
     with pytest.raises(BudgetnetError, match=rule):
         asked.changed(search_space={**many, "head": ["fcn", "fcn8s"], "output_stride": [16, 32]})
+
+
+@pytest.mark.parametrize("head", ["fcn", "fcn16s", "fcn8s"])
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_scores_that_are_convolved_after_they_were_resized_start_as_those_that_are_not(head, scale):
+    shared = {"head": head, "depth_multiplier": 0.1, "classifier_depth": 8, "input_scale": scale}
+    plain, convolved = (
+        build(
+            Candidate.of("mobilenet-fcn", {**shared, "upsampling": how}).graph(classes=3, height=64, width=96), seed=0
+        ).eval()
+        for how in ("bilinear", "resize-convolution")
+    )
+    missing, more = convolved.load_state_dict(plain.state_dict(), strict=False)
+    assert more == []
+    assert {name.rpartition(".")[0] for name in missing} == {
+        *(
+            f"skip_stride_{stride}.resized.convolution"
+            for stride in {"fcn": (), "fcn16s": (16,), "fcn8s": (16, 8)}[head]
+        ),
+        "resized.convolution",
+    }
+    images = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    given, expected = convolved(images), plain(images)
+    tolerance = 1e-5 if scale == 1 else 0.2  # a copy that is half as large is enlarged twice
+    assert torch.allclose(given, expected, atol=tolerance)
+
+
+def test_head_fcn32s_is_head_fcn():
+    graphs = [
+        Candidate.of("mobilenet-fcn", {"head": head}).graph(classes=3, height=64, width=96)
+        for head in ("fcn", "fcn32s")
+    ]
+    assert graphs[0] == graphs[1]

@@ -11,7 +11,7 @@ from budgetnet.ops import Activation, Add, BiasAdd, Conv2d, Crop, Dropout, Resiz
 from budgetnet.parameters import Parameter
 from budgetnet.units import Number
 
-Upsampling: TypeAlias = Literal["transposed", "bilinear"]
+Upsampling: TypeAlias = Literal["transposed", "bilinear", "resize-convolution"]
 
 PARAMETERS: Final = (
     Parameter(
@@ -40,10 +40,11 @@ PARAMETERS: Final = (
         kind=str,
         default="transposed",
         space=("transposed",),
-        choices=("transposed", "bilinear"),
+        choices=("transposed", "bilinear", "resize-convolution"),
         part="head",
         named=True,
-        help="how scores get to a finer size: by transposed convolutions that are learnt, or bilinear at no operations",
+        help="how scores get to a finer size: by transposed convolutions that are learnt, bilinear at no operations, "
+        "or bilinear with a 3 x 3 convolution after, which is learnt and makes no checkerboards",
     ),
 )
 
@@ -71,8 +72,9 @@ def with_skips(
 
     `strides` are those of the finer maps, from the deepest. Scores go up by a transposed convolution that starts as
     bilinear interpolation (from one stride to half of it kernel 4, stride 2), and what an odd side has too much is cut
-    off, or bilinear; a finer map's own scores start at zero (Long et al., CVPR 2015, sections 3.3 and 4.2). A stride
-    that the stem has no map of, or that is not finer than what is there, is left out.
+    off, or bilinear, with a convolution after that or without; a finer map's own scores start at zero (Long et al.,
+    CVPR 2015, sections 3.3 and 4.2). A stride that the stem has no map of, or that is not finer than what is there, is
+    left out.
     """
     stride = stem.stride
     for finer in strides:
@@ -81,11 +83,12 @@ def with_skips(
         own = f"skip_stride_{finer}"
         added = g.add(f"{own}/convolution", Conv2d(channels=classes, kernel=1, initial="zero"), stem.taps[finer])
         added = g.add(f"{own}/BiasAdd", BiasAdd(), added)
-        if upsampling == "bilinear":
-            x = g.add(f"{own}/resize", Resize(), x, added)
-        else:
+        if upsampling == "transposed":
             x = g.add(f"{own}/upsampler", enlarging(classes, stride // finer), x)
             x = g.add(f"{own}/crop", Crop(), x, added)
+        else:
+            x = g.add(f"{own}/resize", Resize(), x, added)
+            x = _convolved(g, f"{own}/resized", x, classes=classes) if upsampling == "resize-convolution" else x
         x, stride = g.add(f"{own}/sum", Add(), x, added), finer
     return x, stride
 
@@ -95,6 +98,17 @@ def full_size(g: GraphBuilder, stem: Stem, x: str, *, classes: Number, stride: i
     if upsampling == "transposed":
         x = g.add("upsampler", enlarging(classes, stride), x)
         x = g.add("crop", Crop(), x, stem.seen)
-        if stem.seen == stem.image:
-            return x
+    elif upsampling == "resize-convolution":
+        x = g.add("resized/resize", Resize(), x, stem.seen)
+        x = _convolved(g, "resized", x, classes=classes)
+    if upsampling != "bilinear" and stem.seen == stem.image:
+        return x
     return g.add("resize", Resize(), x, stem.image)
+
+
+def _convolved(g: GraphBuilder, path: str, x: str, *, classes: Number) -> str:
+    """A 3 x 3 convolution of scores that were enlarged, which starts as leaving them as they are (Odena et al., Distill
+    2016, https://distill.pub/2016/deconv-checkerboard/: every output is made of as many inputs, so that no pattern of
+    the stride can be seen).
+    """
+    return g.add(f"{path}/convolution", Conv2d(channels=classes, kernel=3, initial="identity"), x)
