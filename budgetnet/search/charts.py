@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from budgetnet.columns import word
+from budgetnet.drawing import INK, MUTED, PALETTE, REQUIRED, WANTED
 from budgetnet.search.findings import Findings
 from budgetnet.search.importance import Importance
-from budgetnet.search.picture import INK, MUTED, PALETTE, REQUIRED, WANTED, group_order
+from budgetnet.search.picture import group_order
 from budgetnet.search.progress_curves import time_unit
 from budgetnet.search.timeline import lanes, phases
 from budgetnet.search.trial_table import status_word, varied

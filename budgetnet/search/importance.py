@@ -12,8 +12,8 @@ from typing import Any, Final, final
 
 import numpy as np
 
+from budgetnet.drawing import INK, MUTED, new_figure, png
 from budgetnet.parameters import Value, written
-from budgetnet.search.picture import INK, MUTED, new_figure, png
 
 LEAST: Final = 20
 """Fewer trials say nothing about parameters."""

@@ -9,8 +9,8 @@ from typing import final
 
 import numpy as np
 
+from budgetnet.drawing import INK, MUTED, new_figure, png
 from budgetnet.search.pareto import front, hypervolume
-from budgetnet.search.picture import INK, MUTED, new_figure, png
 from budgetnet.search.trial import Span, Trial
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, final
 
-from budgetnet.search.picture import INK, MUTED, new_figure, png
+from budgetnet.drawing import INK, MUTED, new_figure, png
 from budgetnet.search.progress_curves import ActiveClock, time_unit
 from budgetnet.search.trial import Span, Trial
 
