@@ -19,6 +19,7 @@ gives one row less of every odd side (and with that too few for a head that enla
 both, to be held against either.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -103,6 +104,12 @@ PARAMETERS = (
         help="what turns the stem's features into classes",
     ),
 )
+
+MEMBERS: Final[Mapping[str, Mapping[str, Value]]] = {
+    "MobileNet-FCN": {},
+    "MobileNet-FCN, half as wide": {"depth_multiplier": 0.5},
+    "MobileNet, light decoder": {"depth_multiplier": 0.5, "head": "light-decoder"},
+}
 
 
 def graph(

@@ -1,0 +1,154 @@
+"""Networks side by side as a report: one table, one picture, and what they say."""
+
+from typing import Any, Final
+
+from budgetnet import units
+from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, UTILISATION, shares_named
+from budgetnet.compare import Comparison, Peer
+from budgetnet.compare.picture import bars_png
+from budgetnet.plan import asked
+from budgetnet.report import Block, Column, Picture, Report, Table, Text
+from budgetnet.report import facts as report_facts
+
+PICTURE: Final = "compare.png"
+
+FILES: Final = ("compare.md", "compare.csv", "compare.json", PICTURE)
+"""All that a comparison writes."""
+
+
+def _signed(value: float) -> str:
+    return f"{value:+,.1f}"
+
+
+def _three(value: float) -> str:
+    return f"{value:.3f}"
+
+
+COLUMNS: Final = (
+    Column(key="name", heading="network", right=False),
+    MEGA_OPS,
+    MEGA_PARAMS,
+    Column(key="memory_mb", heading="memory MB", show=lambda value: f"{value:,.1f}"),
+    Column(key="images_per_second", heading="img/s in budget", show=lambda value: units.at_most(value, 1)),
+    Column(key="required_gops", heading="GOPS", show=units.gops),
+    UTILISATION,
+    Column(key="headroom_gops", heading="under (+) or over (-)", show=_signed),
+    Column(key="fits", heading="fits"),
+)
+EXACT: Final = (
+    Column(key="name", heading="network", right=False),
+    Column(key="family", heading="family", right=False),
+    Column(key="label", heading="parameters", right=False),
+    Column(key="macs", heading="MACs"),
+    Column(key="ops", heading="operations"),
+    Column(key="params", heading="parameters"),
+    *COLUMNS[3:],
+)
+SCORES: Final = (
+    Column(key="mean_iou", heading="mean IoU", show=_three),
+    Column(key="epochs", heading="epochs"),
+    Column(key="seconds", heading="training", show=units.duration),
+    Column(key="reason", heading="why not", right=False),
+)
+
+
+def report(comparison: Comparison, training: dict[str, Any] | None = None) -> tuple[Report, dict[str, bytes]]:
+    """The report `compare` and its picture; `training` are the settings that all were trained with, if any were."""
+    scenario = comparison.scenario
+    scored = any(peer.result is not None or peer.reason for peer in comparison.peers)
+    rows = [row(peer) for peer in comparison.peers]
+    shown, exact = ([*columns, *(SCORES if scored else ())] for columns in (COLUMNS, EXACT))
+    title = f"Networks under scenario {scenario.name}"
+    table = Table(
+        key="compare",
+        title="Networks, the fewest operations first; in bold those that fit",
+        columns=shares_named(shown, scenario),
+        rows=rows,
+        marked=lambda each: bool(each["fits"]),
+    )
+    blocks: list[Block] = [Text(text=verdict(comparison))]
+    if scored:
+        blocks.append(Text(text=trained_alike(comparison)))
+    blocks += [Picture(title="What each network takes of the budget", path=PICTURE), table]
+    if training:
+        blocks.append(report_facts("How all were trained", training))
+    classes = sorted({name for peer in comparison.peers if peer.result for name in peer.result.scores.iou})
+    exact += [Column(key=f"iou_{name}", heading=f"IoU {name}", show=_three) for name in classes]
+    record = {
+        "scenario": scenario.name,
+        "budget_gops": scenario.budget_gops,
+        "verdict": verdict(comparison),
+        "networks": [
+            {
+                **each,
+                "parameters": dict(peer.candidate.parameters),
+                "result": None if peer.result is None else peer.result.record(),
+            }
+            for each, peer in zip(rows, comparison.peers, strict=True)
+        ],
+        "training": training,
+    }
+    csv = Table(key="compare", title=title, columns=exact, rows=rows)
+    made = Report(key="compare", title=title, blocks=blocks, tables=[csv], record=record)
+    return made, {PICTURE: bars_png(comparison)}
+
+
+def row(peer: Peer) -> dict[str, Any]:
+    """All that is known of a network, by column."""
+    planned = peer.planned
+    found: dict[str, Any] = {
+        "name": peer.name,
+        "family": peer.candidate.network,
+        "label": peer.candidate.label,
+        **{key: getattr(planned.cost, key) for key in ("macs", "ops", "params")},
+        "memory_mb": planned.memory_mb,
+        "images_per_second": planned.images_per_second,
+        "required_gops": planned.required_gops,
+        "utilisation": planned.utilisation,
+        "headroom_gops": planned.headroom_gops,
+        "fits": planned.fits,
+        "reason": peer.reason,
+    }
+    if peer.result is not None:
+        found |= {"mean_iou": peer.result.scores.mean_iou, "epochs": peer.result.epochs, "seconds": peer.result.seconds}
+        found |= {f"iou_{name}": value for name, value in peer.result.scores.iou.items()}
+    return found
+
+
+def verdict(comparison: Comparison) -> str:
+    """How many fit, which is the largest of them, and which is the nearest of the others."""
+    scenario, fitting = comparison.scenario, comparison.fitting
+    over = [peer for peer in comparison.peers if not peer.planned.fits]
+    told = (
+        f"{len(fitting)} of {units.counted(len(comparison.peers), 'network fits', 'networks fit')} {asked(scenario)}."
+    )
+    if fitting:
+        largest = fitting[-1]
+        told += f" The largest of them is {largest.name}: {_need(largest)}."
+    if over:
+        nearest = over[0]
+        told += f" The nearest that does not is {nearest.name}: {_need(nearest)}."
+    return told
+
+
+def _need(peer: Peer) -> str:
+    planned = peer.planned
+    return f"{units.gops(planned.required_gops)} GOPS, {planned.utilisation:,.2f} times the budget"
+
+
+def trained_alike(comparison: Comparison) -> str:
+    """Who came out best, and what that says."""
+    scored = comparison.scored
+    if not scored:
+        return "No training gave a result."
+    fits = [peer for peer in scored if peer.planned.fits]
+    best = scored[0]
+    told = f"Trained alike from random numbers, the best mean IoU is that of {best.name}, {_iou(best)}"
+    if fits and fits[0] is not best:
+        told += f"; of those that fit that of {fits[0].name}, {_iou(fits[0])}"
+    return f"{told}. Short trainings of one seed rank roughly, and slow learners come out worse than they are."
+
+
+def _iou(peer: Peer) -> str:
+    assert peer.result is not None
+    return f"{peer.result.scores.mean_iou:.3f}"

@@ -1,0 +1,112 @@
+"""A whole comparison as the command line runs it: networks counted, if asked for trained alike, reports written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, final
+
+from rich.console import Console
+
+from budgetnet import files, formats, scenario_data
+from budgetnet.compare import Comparison, Peer, compare
+from budgetnet.compare import report as compare_report
+from budgetnet.errors import BudgetnetError
+from budgetnet.locks import alone
+from budgetnet.progress import Watch, bars
+from budgetnet.provenance import provenance
+from budgetnet.report import Report
+from budgetnet.results import Evaluate, Run, Step, TrainingError
+from budgetnet.scenario import Scenario
+
+RUNS: Final = "compare"
+"""The folder of the trained networks, under that of the scenario."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What goes to the screen, what was written, and whether somebody interrupted the trainings."""
+
+    shown: Report
+    written: Sequence[Path]
+    interrupted: bool = False
+
+
+def run_compare(
+    scenario: Scenario,
+    *,
+    folder: Path | None = None,
+    names: Sequence[str] = (),
+    train: bool = False,
+    write: bool = True,
+    memory_limit: float | None = None,
+    screen: Console,
+) -> Outcome:
+    """Puts networks side by side and writes compare.md, .csv, .json and .png into `folder` (`reports/<scenario>`).
+
+    To `train` takes the scenario's training for all of them; what was trained before is not trained again. Raises
+    BudgetnetError.
+    """
+    folder = folder or Path("reports") / scenario.name
+    comparison, interrupted, settings = compare(scenario, names), False, None
+    if train:
+        if scenario.training.stem is not None:
+            raise BudgetnetError("--train: must be without a pre-trained stem, which not all networks have")
+        comparison, interrupted = _trained(comparison, folder, memory_limit, screen)
+        settings = {**scenario.training.model_dump(mode="json"), "dataset": scenario.dataset}
+    made, pictures = compare_report.report(comparison, settings)
+    written = []
+    if write:
+        written = files.write_all(folder, {**pictures, **formats.files(made, "markdown", "csv", "json")})
+    return Outcome(shown=made, written=written, interrupted=interrupted)
+
+
+def _trained(
+    comparison: Comparison, folder: Path, memory_limit: float | None, screen: Console
+) -> tuple[Comparison, bool]:
+    """With the results of their trainings, as far as they came; and whether somebody interrupted them."""
+    from budgetnet.training import checks
+    from budgetnet.training.candidate import evaluator
+    from budgetnet.training.machine import device, keep_memory
+
+    scenario = comparison.scenario
+    keep_memory()
+    checks.require(scenario, [])
+    done: list[Peer] = []
+    with alone(folder / RUNS, "comparison"), bars() as begin:
+        dataset = scenario_data.read(scenario, folder=folder, memory_limit=memory_limit)
+        checks.require_batches(scenario.training, len(dataset.train))
+        origin = {**provenance(), "device": str(device()), "dataset": dataset.source}
+        evaluate = evaluator(scenario, dataset, origin)
+        try:
+            for number, peer in enumerate(comparison.peers):
+                done.append(_train(peer, number, folder, evaluate, begin(peer.name)))
+                screen.print(_line(done[-1]), highlight=False, markup=False, soft_wrap=True)
+        except KeyboardInterrupt:
+            rest = comparison.peers[len(done) :]
+            done += [peer.failed("interrupted: the same command goes on") for peer in rest]
+            return Comparison(scenario=scenario, peers=tuple(done)), True
+    return Comparison(scenario=scenario, peers=tuple(done)), False
+
+
+def _train(peer: Peer, number: int, folder: Path, evaluate: Evaluate, watch: Watch) -> Peer:
+    def step(at: Step) -> None:
+        watch((at.epoch - 1) * at.batches + at.batch, at.epochs * at.batches)
+
+    run = Run(number=number, folder=folder / RUNS / slug(peer.name), progress=step)
+    try:
+        return peer.trained(evaluate(peer.candidate, run))
+    except (TrainingError, BudgetnetError) as error:
+        return peer.failed(str(error))
+
+
+def slug(name: str) -> str:
+    """`FCN-8s VGG-16, compact` -> `fcn-8s-vgg-16-compact`."""
+    words = "".join(letter if letter.isalnum() else " " for letter in name.lower()).split()
+    return "-".join(words)
+
+
+def _line(peer: Peer) -> str:
+    if peer.result is None:
+        return f"{peer.name}: {peer.reason}"
+    return f"{peer.name}: mean IoU {peer.result.scores.mean_iou:.3f} after {peer.result.epochs} epochs"
