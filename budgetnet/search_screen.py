@@ -41,7 +41,7 @@ class SearchProgress:
 
     def begins(self, trial: Trial, done: int, wanted: int) -> None:
         """Shows which candidate is trained."""
-        self._bars.update(self._trials, completed=done, total=wanted, description="search, trials begun")
+        self._count(trial, done, wanted)
         self._drop(trial.number)
         self._trainings[trial.number] = self._bars.add_task(called(trial), total=None)
         if not self._screen.is_terminal:
@@ -62,12 +62,16 @@ class SearchProgress:
     def ends(self, trial: Trial, done: int, wanted: int) -> None:
         """Says what came of a trial."""
         self._drop(trial.number)
-        self._bars.update(self._trials, completed=done, total=wanted)
+        self._count(trial, done, wanted)
         self._say(f"{called(trial)}: {trial.candidate.label}: {came_of(trial)}")
 
     def says(self, text: str) -> None:
         """Shows a line."""
         self._say(text)
+
+    def _count(self, trial: Trial, done: int, wanted: int) -> None:
+        what = "repeats and audits" if trial.origin in (ORIGIN_REPEAT, ORIGIN_AUDIT) else "search, trials"
+        self._bars.update(self._trials, completed=done, total=wanted, description=f"{what} done or at a rung")
 
     def _say(self, text: str) -> None:
         self._screen.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 written.
 """
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from budgetnet import files, formats, scenario_data, units
 from budgetnet.data.reading import Dataset
 from budgetnet.errors import BudgetnetError, shorten
 from budgetnet.formats.table import show
+from budgetnet.locks import held
 from budgetnet.networks import Candidate
 from budgetnet.plan import Plan
 from budgetnet.plan.feasible import Feasible
@@ -42,7 +44,7 @@ MOST_FIRST = 10
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What the command line asks for. `rungs` is `auto`, `none` or epochs (`2,6`); `earlier` the folder of a search
-    whose best candidates are tried first; `memory_limit` is in 10^9 bytes.
+    whose best candidates are tried first, or URL#STUDY; `memory_limit` is in 10^9 bytes.
     """
 
     folder: Path
@@ -86,6 +88,9 @@ def run_search(plan: Plan, request: Request, *, screen: Console) -> Outcome:
     checks.require(scenario, feasible.one_of_each("depth_multiplier"))
     files.make_folder(folder)
     first = first_of(scenario, request, place)
+    if request.earlier is not None and not any(feasible.index(one) is not None for one in first):
+        told = f"--warm-start: none of the {len(first)} best candidates of that search can be one of this"
+        screen.print(told, highlight=False, markup=False, soft_wrap=True)
     screen.print(plan.verdict, highlight=False, markup=False)
     limit = None if request.memory_limit is None else request.memory_limit / request.workers
     dataset = scenario_data.read(scenario, folder=folder, memory_limit=limit)
@@ -179,7 +184,7 @@ def first_of(scenario: Scenario, request: Request, place: Place) -> tuple[Candid
 
     Raises BudgetnetError where the study that is there does not answer, or is of another search.
     """
-    begun = None if request.restart else place.found()
+    begun = None if request.restart else place.found(replaceable=True)
     if begun is not None:
         with closing(begun):
             begun.require(settings_of(scenario, None), place.where, some=True)
@@ -203,7 +208,7 @@ def _earlier(given: str) -> Place:
 def told_earlier(given: str) -> str:
     """An earlier search as settings tell it: without a password."""
     if "://" not in given:
-        return given
+        return os.path.normpath(given)
     storage, _, name = given.partition("#")
     return f"{masked(storage)}#{name}"
 
@@ -287,8 +292,9 @@ def ask_to_stop(place: Place) -> str:
     with _studies(place) as found:
         studies = [study for study in found if study is not None]
         running = sum(trial.status == "running" for study in studies for trial in place.standing(study))
-        for study in studies:
-            study.ask_to_stop()
+        found[0].ask_to_stop()
+    if not running and (place.shared or held(place.folder)):
+        return "Asked to stop: no training is under way at this moment."
     if not running:
         return "Nothing is being trained there."
     return f"Asked to stop: {units.counted(running, 'training', 'trainings')} will end after the epoch under way."

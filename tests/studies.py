@@ -256,23 +256,11 @@ class Contract:
         study.release(number, died=False)
         study.resume(number, target=3, worker="here/0")
         assert study.trials()[0].deaths == 2
-        study.epoch(number, 1, 0.5)
-        assert study.trials()[0].deaths == 0
-
-    def test_an_epoch_that_is_trained_again_is_where_the_training_stands(self, opened: Opened) -> None:
-        study = opened()
-        number = begin(study).number
-        for epoch in (1, 2, 3):
-            study.epoch(number, epoch, epoch / 10)
-        study.release(number, died=True)
+        study.release(number, died=False, killed=True)
         study.resume(number, target=3, worker="here/0")
-        study.epoch(number, 1, 0.15)
-        assert [(trial.epochs, trial.curve, trial.deaths) for trial in study.trials()] == [(1, {1: 0.15}, 1)]
-        study.epoch(number, 1, None)
-        assert study.trials()[0].curve == {}
-        for epoch in (2, 3, 4):
-            study.epoch(number, epoch, epoch / 10)
-        assert [(trial.epochs, trial.deaths) for trial in study.trials()] == [(4, 0)]
+        assert (study.trials()[0].deaths, study.trials()[0].kills) == (2, 1)
+        study.epoch(number, 1, 0.5)
+        assert (study.trials()[0].deaths, study.trials()[0].kills) == (0, 0)
 
     def test_what_was_committed_is_not_applied_twice_when_its_answer_is_lost(
         self, opened: Opened, monkeypatch: pytest.MonkeyPatch

@@ -72,15 +72,27 @@ def test_every_trial_fits_and_none_is_begun_twice():
     assert all(FEASIBLE.index(trial.candidate) is not None for trial in trials)
 
 
-def test_the_widest_and_the_cheapest_come_first_then_those_of_an_earlier_study():
+def test_the_largest_the_cheapest_and_the_widest_come_first_then_those_of_an_earlier_study():
     earlier = [FEASIBLE.candidate(5), Candidate.of("mobilenet-fcn", {"depth_multiplier": 1.0}), FEASIBLE.candidate(0)]
     trials = ended(race(trials=5, first=earlier))
-    assert [trial.origin for trial in trials] == ["widest", "cheapest", "earlier study", "random", "random"]
+    assert [trial.origin for trial in trials] == ["largest", "cheapest", "earlier study", "random", "random"]
     assert [trial.candidate for trial in trials[:3]] == [
         FEASIBLE.candidate(0),
         FEASIBLE.candidate(len(FEASIBLE) - 1),
         FEASIBLE.candidate(5),
     ]
+
+
+def test_the_widest_is_begun_too_where_it_is_not_the_largest():
+    feasible = Feasible(
+        scenario(search_space={"depth_multiplier": [0.25, 0.5, 0.75, 1.0], "classifier_depth": [64, 8192]})
+    )
+    widths = [feasible.candidate(index).parameters["depth_multiplier"] for index in range(len(feasible))]
+    assert feasible.widest == widths.index(max(widths)) > 0
+    trials = ended(race(trials=4, feasible=feasible))
+    assert [trial.origin for trial in trials] == ["largest", "cheapest", "widest", "random"]
+    assert trials[2].candidate == feasible.candidate(feasible.widest)
+    assert Feasible(scenario(search_space={"depth_multiplier": [0.25]})).widest is None
 
 
 @pytest.mark.parametrize("workers", [1, 4])

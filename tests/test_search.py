@@ -33,7 +33,8 @@ from budgetnet.search import opening
 from budgetnet.search.crew import Alone, Workers
 from budgetnet.search.endings import EPOCHS_UP, INTERRUPTED, STOPPED, TIME_UP
 from budgetnet.search.place import CHECKS, RUNS, Storage
-from budgetnet.search.run import Outcome
+from budgetnet.search.run import Asked, Outcome
+from budgetnet.search.storage import Database
 from budgetnet.search.study import FILE
 from budgetnet.search.trial import Trial
 from budgetnet.search.trial_rows import PROGRESS
@@ -404,7 +405,7 @@ def test_a_checkpoint_that_is_lost_is_told(tmp_path, lost):
         (tmp_path / "cut" / RUNS / f"{number:04d}" / STATE).unlink()
     watcher = Hears()
     second = go(tmp_path / "cut", trials=4, watcher=watcher)
-    said = f"trial {number}: its checkpoint is gone or cannot be read; trained again from epoch 1"
+    said = f"trial {number}: its checkpoint is not here or cannot be read; trained again from epoch 1"
     assert watcher.heard == ([said] if lost else [])
     assert table(second) == table(go(tmp_path / "whole", trials=4))
 
@@ -502,6 +503,64 @@ def test_a_trial_that_kills_its_workers_again_and_again_has_failed(tmp_path):
         (2, "its worker was killed by signal 9 (SIGKILL) in epoch 1, 3 times")
     ]
     assert len(outcome.trials) == 6
+
+
+def test_kills_of_the_search_are_not_counted_as_deaths_of_workers(tmp_path):
+    """Two kills of the search, then one worker that dies: the trial has not failed."""
+    known = go(tmp_path / "other", trials=1).trials[0]
+    with closing(opening.opened(tmp_path / "search", {"seed": 0, "search": asked()}, space={}, restart=False)) as study:
+        study.begin(known.candidate, images_per_second=known.images_per_second, target=1, origin="largest", worker="x")
+        for _ in range(2):
+            study.orphans()
+            study.release(0, died=False, killed=True)
+            study.resume(0, target=1, worker="x")
+    deadly = Deadly(numbers=(0,), epoch=1, folder=tmp_path)
+    outcome = go(tmp_path / "search", trials=2, crew=lambda: Workers(1, deadly))
+    assert [trial.status for trial in outcome.trials] == ["done", "done"]
+
+
+def asked() -> dict[str, Any]:
+    return Asked(trials=1, rungs=(1, 3, 9)).record()
+
+
+class StopsAtTheEnd(Silent):
+    """Asks the search to stop as its last trial ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.ended = folder, 0
+
+    def ends(self, trial: Trial, done: int, wanted: int) -> None:
+        if trial.status == "done" and not self.ended:
+            self.ended += 1
+            opening.existing(self.folder).ask_to_stop()
+
+
+def test_a_request_to_stop_between_the_race_and_its_checks_is_heard(tmp_path):
+    outcome = go(tmp_path, trials=1, repeats=4, watcher=StopsAtTheEnd(tmp_path))
+    assert (outcome.stopped, outcome.checks) == (STOPPED, ())
+    assert len(go(tmp_path, trials=1, repeats=4).checks) == 3
+
+
+def test_a_database_that_is_away_is_waited_for_once(tmp_path, monkeypatch):
+    """With four workers, as with one: the first trial that cannot be handed back speaks for all."""
+    waited = []
+
+    def away(self: Database, work: Any) -> Any:
+        waited.append(1)
+        raise BudgetnetError("the database must be one that answers")
+
+    class Interrupts(Hears):
+        def begins(self, trial: Trial, done: int, wanted: int) -> None:
+            if trial.number == 3:
+                monkeypatch.setattr(Database, "write", away)
+                raise KeyboardInterrupt
+
+    hears = Interrupts()
+    outcome = go(tmp_path, trials=8, crew=lambda: Workers(4, Formula(seconds=0.5)), watcher=hears, rungs=(9,))
+    assert outcome.stopped == INTERRUPTED
+    assert len(waited) == 1
+    assert hears.heard == ["trials under way cannot be handed back: the database must be one that answers"]
+    assert [trial.status for trial in outcome.trials] == ["paused"] * 4
 
 
 def test_a_trial_is_told_while_it_is_there(tmp_path):

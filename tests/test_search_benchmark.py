@@ -109,7 +109,7 @@ def test_the_whole_grid_pays_for_what_does_not_fit_and_gains_nothing_by_it(parts
 
 
 def test_ours_without_halving_by_hand(parts, small):
-    """First the widest that fits: 40 x 0.3. Then the cheapest: 100 x 0.2 + 40 x 0.1. Then what is left."""
+    """First the largest that fits: 40 x 0.3. Then the cheapest: 100 x 0.2 + 40 x 0.1. Then what is left."""
     found, curve = regrets(parts, small, "ours:exhaustive:none")
     assert (found.rows, found.epochs) == ((2, 0, 1), (3, 6, 9))
     assert list(curve) == pytest.approx([1, 1, 1, *[1 - 12 / 30] * 3, *[1 - 24 / 30] * 3, 0])

@@ -51,12 +51,17 @@ def begin(folder: Path, workers: int, seconds: float = SECONDS) -> subprocess.Po
 
 
 def kill_until_done(folder: Path, workers: int, drawn: random.Random) -> int:
-    """Kills a search at random moments until it has ended by itself; how often."""
+    """Kills a search at random moments until it has ended by itself; how often. Three in four are kills in a training:
+    the moment is counted from its first epoch on; the others may hit the search while it begins.
+    """
     kills = 0
     while True:
+        before = len(trained(folder / "log"))
         process = begin(folder, workers)
-        # a search begins to train after about a second; later ones have less to do
-        moment = drawn.uniform(0.2, 4.0) if kills < KILLS else 600
+        if kills % 4:
+            while process.poll() is None and len(trained(folder / "log")) == before:
+                time.sleep(0.01)
+        moment = drawn.uniform(0.0, 3.0) if kills < KILLS else 600
         try:
             assert process.wait(moment) == 0
             return kills
@@ -64,6 +69,11 @@ def kill_until_done(folder: Path, workers: int, drawn: random.Random) -> int:
             process.send_signal(signal.SIGKILL)
             process.wait()
             kills += 1
+
+
+def trained(log: Path) -> list[str]:
+    """The epochs so far."""
+    return log.read_text().splitlines() if log.exists() else []
 
 
 def again(log: Path) -> int:

@@ -92,9 +92,13 @@ def test_a_stopped_trial_says_how_many_were_better_at_its_rung(race):
         ({"status": "running", "epochs": 2}, "under way: 2 of 9 epochs done"),
         ({"status": "paused", "epochs": 2}, "not finished: 2 of 9 epochs done"),
         ({"status": "paused", "epochs": 0, "curve": {}}, "not finished: 0 of 9 epochs done"),
-        ({"status": "paused", "epochs": 3, "curve": {}}, "stopped at epoch 3 of 9: it has no mean IoU there"),
         (
-            {"status": "paused", "epochs": 3, "curve": {3: 0.99}},
+            {"status": "paused", "epochs": 3, "target": 3, "curve": {}},
+            "stopped at epoch 3 of 9: it has no mean IoU there",
+        ),
+        ({"status": "paused", "epochs": 3, "target": 9}, "not finished: 3 of 9 epochs done"),
+        (
+            {"status": "paused", "epochs": 3, "target": 3, "curve": {3: 0.99}},
             "stopped at epoch 3 of 9: on the front of 1 at that rung, but could not reach that of whole trainings, or "
             "waits",
         ),

@@ -14,9 +14,10 @@ from budgetnet.plan import plan
 from budgetnet.results import Step
 from budgetnet.search.checks import front
 from budgetnet.search.place import Storage
+from budgetnet.search.storage import FILE
 from budgetnet.search.trial import Trial
 from budgetnet.search_screen import EVERY, SearchProgress
-from budgetnet.searching import Request, best_of, first_of, settings_of
+from budgetnet.searching import Request, best_of, first_of, settings_of, told_earlier
 
 DATA = {"name": "formulas"}
 
@@ -37,7 +38,7 @@ def test_the_best_of_an_earlier_search_come_first(tmp_path):
     assert list(found[: len(best)]) == best
     assert set(found) == {trial.candidate for trial in earlier.trials if trial.status == "done"}
     outcome = go(tmp_path / "new", trials=len(found) + 2, first=found, made=plan(scenario(training={"seed": 5})))
-    assert [trial.origin for trial in outcome.trials][:2] == ["widest", "cheapest"]
+    assert [trial.origin for trial in outcome.trials][:2] == ["largest", "cheapest"]
     told = [trial.candidate for trial in outcome.trials if trial.origin == "earlier study"]
     assert told == [one for one in found if one not in {trial.candidate for trial in outcome.trials[:2]}]
 
@@ -65,6 +66,18 @@ def test_a_search_goes_on_with_the_candidates_it_began_with_whatever_the_earlier
     assert first(tmp_path / "new", earlier) == begun
     assert first(tmp_path / "new", earlier, restart=True) == best_of(earlier)
     assert len(go(tmp_path / "new", trials=6, **words).trials) == 6
+
+
+def test_one_folder_has_one_name(tmp_path):
+    assert told_earlier("reports/tiny/") == told_earlier("reports//tiny") == told_earlier("./reports/tiny")
+    assert told_earlier("postgresql://me:secret@there/all#mine") == "postgresql://me:***@there/all#mine"
+
+
+def test_a_spoilt_study_says_what_replaces_it(tmp_path):
+    (tmp_path / FILE).write_bytes(b"this is not a database, and long enough to be looked at" * 20)
+    with pytest.raises(BudgetnetError, match="file is not a database; --restart replaces it"):
+        first(tmp_path, None)
+    assert first(tmp_path, None, restart=True) == ()
 
 
 def test_other_settings_are_refused_before_data_are_read(tmp_path):

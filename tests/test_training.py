@@ -162,11 +162,29 @@ def test_a_count_that_differs_from_fvcores_fails_the_training(dataset, tmp_path,
         evaluator(scenario(), dataset, {})(SMALL, Run(number=0, folder=tmp_path))
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut short"])
+@pytest.mark.parametrize(
+    "content", [b"", b"not a checkpoint", b"PK\x03\x04 cut short", b"spoilt\n", bytes(range(256)) * 40, b"." * 900]
+)
 def test_a_checkpoint_that_cannot_be_read_is_started_over(dataset, tmp_path, content):
     (tmp_path / CHECKPOINT).write_bytes(content)
     result = evaluator(scenario(epochs=1), dataset, {})(SMALL, Run(number=0, folder=tmp_path))
     assert result.epochs == 1
+
+
+@pytest.mark.parametrize("at", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_checkpoint_in_which_anything_is_damaged_is_started_over(dataset, tmp_path, at):
+    asked = scenario(epochs=2)
+    with pytest.raises(UnfinishedError):
+        evaluator(asked, dataset, {})(SMALL, Run(number=0, folder=tmp_path, expired=lambda: True))
+    path = tmp_path / CHECKPOINT
+    content = bytearray(path.read_bytes())
+    place = int(len(content) * at)
+    content[place : place + 100] = bytes(255 - byte for byte in content[place : place + 100])
+    path.write_bytes(bytes(content))
+    heard = []
+    run = Run(number=0, folder=tmp_path, resumed=lambda history: heard.append(len(history)))
+    assert evaluator(asked, dataset, {})(SMALL, run).epochs == 2
+    assert heard == []
 
 
 def test_an_augmented_training_repeats_to_the_last_bit_and_differs(dataset, tmp_path):

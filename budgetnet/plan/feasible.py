@@ -90,6 +90,18 @@ class Feasible:
                     found[mine, column] = known[inside[axis.name]]
         return found
 
+    @cached_property
+    def widest(self) -> int | None:
+        """Of the candidates with the widest stem that of the most operations: by the first number on a scale among the
+        stem's parameters. None where all are alike in it.
+        """
+        known = family(self._blocks[0].network)
+        for column, axis in enumerate(self.axes):
+            parameter = known.parameter(axis.name)
+            if parameter.part == "stem" and parameter.numeric:
+                return int(np.argmax(self.places[:, column]))
+        return None
+
     def candidate(self, index: int) -> Candidate:
         """The candidate at an index, 0 <= index < len."""
         return self._row.candidate(int(self._flat[index]))

@@ -6,8 +6,8 @@ each training is.
 """
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
@@ -42,7 +42,7 @@ class Coordinator:
     """Runs one study's trials with one crew until there is nothing more to do, or it has to stop.
 
     `shared` says that other machines may work in the study as well; alone, it is never read again. `epochs` is a whole
-    training's. `folder` holds the runs.
+    training's. `folder` holds the runs. `asked_to_stop` says whether anybody has asked the search to end.
     """
 
     def __init__(
@@ -56,22 +56,23 @@ class Coordinator:
         shared: bool,
         host: str,
         watcher: Watcher,
+        asked_to_stop: Callable[[], bool],
         deadline: float | None = None,
         clocks: Clocks | None = None,
     ) -> None:
         self._study, self._decider, self._crew = study, decider, crew
         self._folder, self._epochs, self._shared, self._host = folder, epochs, shared, host
         self._watcher, self._deadline, self._clocks = watcher, deadline, clocks or Clocks()
+        self._asked_to_stop = asked_to_stop
         self._trials: dict[int, Trial] = {}
         self._mine: dict[int, tuple[int, float, int]] = {}
         """Trial -> worker that has it, when it began, and the epochs that it had."""
         self._again: set[int] = set()
         """Trials whose epochs are trained again."""
-        self._looked = self._asked = self._clocks.steady()
+        self._looked = self._asked = self._clocks.steady() - LOOK
         self._news = True
         self._waits = False
         self._reasons: list[str] = []
-        self._stop_requests = study.stop_requests
         self.stopped: str | None = None
 
     @property
@@ -79,26 +80,25 @@ class Coordinator:
         """All trials as last known, by number."""
         return tuple(self._trials[number] for number in sorted(self._trials))
 
-    def read(self) -> None:
-        """Takes in what the study holds."""
-        self._read()
-
     def run(self) -> None:
         """Works until nothing is left to do, or says in `stopped` why it ended before."""
         self._read()
         if not self._shared:
             for number in self._study.orphans():  # of an earlier process, which is no more: this one is alone
-                self._free(number, MOST_ENDS, "its search was killed")
+                self._free(number, killed=True)
         try:
             with self._beating():
                 self._work()
         except KeyboardInterrupt:
             self.stopped = INTERRUPTED
+            self._hand_back(hurried=True)
+        except BudgetnetError:  # the database stayed away, say: it was waited for already
+            self._hand_back(hurried=True)
+            raise
         finally:
-            self._hand_back()
-        if self._shared:
-            with suppress(BudgetnetError) if self.stopped == INTERRUPTED else nullcontext():
-                self._read()
+            self._hand_back(hurried=False)
+        if self._shared and self.stopped != INTERRUPTED:
+            self._read()
         if self.stopped == TIME_UP and not self._others and self._decider.ask() is None:
             self.stopped = None  # the time was up after all was done
 
@@ -177,17 +177,22 @@ class Coordinator:
         """Frees trials of machines that were not heard of for too long."""
         for number in self._study.stale():
             if number not in self._mine and number in self._trials:
-                self._free(number, MOST_DEATHS, "its machine was not heard of any more")
+                self._free(number, killed=False)
                 self._watcher.says(f"trial {number}: its machine was not heard of for too long; another one goes on")
 
-    def _free(self, number: int, most: int, how: str) -> None:
-        """Frees a trial whose process is gone; one that takes process after process along has failed."""
+    def _free(self, number: int, *, killed: bool) -> None:
+        """Frees a trial whose whole search was `killed`, or whose machine is gone; one that takes one after the other
+        along has failed.
+        """
         trial = self._trials[number]
-        freed = replace(trial, status="paused", worker=None, deaths=trial.deaths + 1)
-        if not self._study.release(number, died=True):
+        deaths, kills = trial.deaths + (not killed), trial.kills + killed
+        freed = replace(trial, status="paused", worker=None, deaths=deaths, kills=kills)
+        if not self._study.release(number, died=not killed, killed=killed):
             return
-        if freed.deaths >= most and self._study.resume(number, target=trial.target, worker=self._host):
-            reason = f"{how} in epoch {trial.epochs + 1}, {freed.deaths} times"
+        times, most = (kills, MOST_ENDS) if killed else (deaths, MOST_DEATHS)
+        if times >= most and self._study.resume(number, target=trial.target, worker=self._host):
+            how = "its search was killed" if killed else "its machine was not heard of any more"
+            reason = f"{how} in epoch {trial.epochs + 1}, {times} times"
             self._study.fail(number, reason)
             freed = replace(freed, status="failed", reason=reason)
         self._know(freed)
@@ -254,13 +259,13 @@ class Coordinator:
             return
         self._study.epoch(trial.number, epoch, value)
         curve = {**trial.curve, **({} if value is None else {epoch: float(value)})}
-        self._know(replace(trial, epochs=epoch, curve=curve, deaths=0))
+        self._know(replace(trial, epochs=epoch, curve=curve, deaths=0, kills=0))
 
     def _look_back(self, trial: Trial, epoch: int) -> None:
         """Says so where an epoch is trained that was trained before."""
         if epoch <= trial.epochs and trial.number not in self._again:
             self._again.add(trial.number)
-            lost = "its checkpoint is gone or cannot be read"
+            lost = "its checkpoint is not here or cannot be read"
             self._watcher.says(f"trial {trial.number}: {lost}; trained again from epoch {epoch}")
 
     def _fail(self, trial: Trial, reason: str) -> None:
@@ -332,30 +337,37 @@ class Coordinator:
             self._stop(TIME_UP)
         elif now - self._looked >= LOOK:
             self._looked = now
-            if self._study.stop_requests != self._stop_requests:
+            if self._asked_to_stop():
                 self._stop(STOPPED)
 
     def _stop(self, why: str) -> None:
         self.stopped = why
         self._crew.stop()
 
-    def _hand_back(self) -> None:
-        """Trials that were under way when something ended the search wait for whoever goes on. Nobody who
-        interrupts it waits long for a database that is away: others free them once they were not heard of for a while.
+    def _hand_back(self, *, hurried: bool) -> None:
+        """Trials that were under way when something ended the search wait for whoever goes on with it. Nobody waits
+        long for a database that is away: others free them once they were not heard of for a while.
         """
-        if self.stopped == INTERRUPTED:
+        if not self._mine:
+            return
+        self._crew.leave()  # nobody else may have a trial before its worker is gone
+        if hurried:
             self._study.hurry()
+        away: BudgetnetError | None = None
         for number in list(self._mine):
             trial = self._trials[number]
             span = self._span(trial)
             self._forget(number)
             try:
-                self._study.pause(number, span)
+                if away is None:
+                    self._study.pause(number, span)
             except LostClaimError:
                 continue
             except BudgetnetError as error:
-                self._watcher.says(f"trial {number}: cannot be handed back: {error}")
+                away = error
             self._know(replace(trial, status="paused", spans=_with(trial, span), worker=None))
+        if away is not None:
+            self._watcher.says(f"trials under way cannot be handed back: {away}")
 
     @contextmanager
     def _beating(self) -> Iterator[None]:

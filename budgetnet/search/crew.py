@@ -94,6 +94,12 @@ class Crew(Protocol):
         """Every training stops after its epoch, for good; its last event follows: mostly `Stopped`."""
         ...
 
+    def leave(self) -> None:
+        """Every training stops after its step and keeps its state, as far as it soon can; then nobody works any more,
+        and no events follow.
+        """
+        ...
+
     def abandon(self, worker: int) -> None:
         """Ends a busy worker's training at once: what it does is nobody's any more. No event follows. May be called
         while an event is handled, and may raise AbandonedError there, which `wait` lets through.
@@ -176,6 +182,10 @@ class Alone:
     def stop(self) -> None:
         """The training stops after its epoch, for good."""
         self._trainer.stopping.set()
+
+    def leave(self) -> None:
+        """It has left already: whoever calls this is not training."""
+        self._job = None
 
     def abandon(self, worker: int) -> None:
         """Ends the training at once: raises AbandonedError, through whatever handles its event."""
@@ -274,6 +284,11 @@ class Workers:
             worker.process.send(Stop())
             if worker.job is not None and not worker.sent:
                 self._heard.put((worker.process, Stopped(number=worker.job.number)))
+
+    def leave(self) -> None:
+        """Asks all processes to leave, and ends those that do not."""
+        self._stopped = True
+        self._end()
 
     def abandon(self, worker: int) -> None:
         """Kills the worker's process at once; another one takes its place. What it said is not told any more."""

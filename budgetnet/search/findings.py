@@ -148,7 +148,8 @@ class Findings:
 
     def paused_at(self, trial: Trial) -> int | None:
         """The rung at which a trial waits; None for one that is not paused, or was cut off between two rungs."""
-        return trial.epochs if trial.status == "paused" and trial.epochs in self.rungs else None
+        there = trial.status == "paused" and trial.epochs >= trial.target
+        return trial.epochs if there and trial.epochs in self.rungs else None
 
     def reason(self, trial: Trial) -> str:
         """What became of a trial and why, in a few words."""

@@ -1,6 +1,7 @@
 """Opening the study of a search: making one, finding the one that is there, refusing what is none or another's."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from budgetnet.errors import BudgetnetError, printable, shorten
 from budgetnet.parameters import Value
 from budgetnet.search import studies
 from budgetnet.search.storage import FILE, Database, masked
-from budgetnet.search.study import NAME, Study
+from budgetnet.search.study import GRACE, HEARTBEAT, NAME, Study
 
 
 def located(folder: Path, storage: str | None, name: str) -> str:
@@ -24,8 +25,8 @@ def opened(
     restart: bool,
     storage: str | None = None,
     name: str = NAME,
-    heartbeat: int = 30,
-    grace: int = 120,
+    heartbeat: int = HEARTBEAT,
+    grace: int = GRACE,
     away: Callable[[str], None] = lambda message: None,
 ) -> Study:
     """Opens the study `name`, or makes one. `restart` throws away an earlier one of that name.
@@ -40,9 +41,12 @@ def opened(
         if restart:
             studies.discard(database, name, settings, grace=grace, own=storage is None)
         there = studies.found_or_made(database, name, settings)
-    found = Study(database, there, space=space, heartbeat=heartbeat, grace=grace)
-    found.require(settings, located(folder, storage, name))
-    return found
+    with ExitStack() as stack:
+        found = Study(database, there, space=space, heartbeat=heartbeat, grace=grace)
+        stack.callback(found.close)
+        found.require(settings, located(folder, storage, name))
+        stack.pop_all()
+        return found
 
 
 def existing(
@@ -50,35 +54,32 @@ def existing(
     *,
     storage: str | None = None,
     name: str = NAME,
-    away: Callable[[str], None] = lambda message: None,
 ) -> Study:
     """What `find` finds. Raises BudgetnetError where there is no search."""
-    found = find(folder, storage=storage, name=name, away=away)
+    found = find(folder, storage=storage, name=name)
     if found is not None:
         return found
     if storage is None:
         raise BudgetnetError(f"{printable(str(folder))}: must hold a search, but there is none")
-    where = Database.of(folder, storage, away).where
+    where = Database.of(folder, storage, lambda message: None).where
     raise BudgetnetError(f"{where}: must hold a search {shorten(name)}, but there is none")
 
 
-def find(
-    folder: Path,
-    *,
-    storage: str | None = None,
-    name: str = NAME,
-    away: Callable[[str], None] = lambda message: None,
-) -> Study | None:
+def find(folder: Path, *, storage: str | None = None, name: str = NAME, replaceable: bool = False) -> Study | None:
     """The study that is there, if any, to be looked at or asked to stop: nothing may be begun in it. Raises
-    BudgetnetError where what is there is none of a search, or does not answer.
+    BudgetnetError where what is there is none of a search, or does not answer; whoever asks could replace one that is
+    `replaceable`.
     """
     if storage is None and not (folder / FILE).exists():
         return None
-    database = Database.of(folder, storage, away)
+    database = Database.of(folder, storage, lambda message: None)
     if database.file is not None and not database.file.exists():
         return None
-    with studies.opening(database, replaceable=False):
-        found = studies.found(database, name)
-    if found is None or found.settings is None:
-        return None
-    return Study(database, found, space={}, heartbeat=30, grace=120)
+    with ExitStack() as stack:
+        stack.callback(database.close)
+        with studies.opening(database, replaceable=replaceable and storage is None):
+            found = studies.found(database, name)
+        if found is None or found.settings is None:
+            return None
+        stack.pop_all()  # it is the study's now
+        return Study(database, found, space={}, heartbeat=HEARTBEAT, grace=GRACE)

@@ -20,11 +20,6 @@ def front(points: Sequence[Point]) -> list[int]:
     return sorted(kept, key=lambda i: [-value for value in points[i]])
 
 
-def dominator(points: Sequence[Point], index: int) -> int | None:
-    """Index of a point of the front that dominates the given one, None for one that is on the front."""
-    return next((other for other in front(points) if dominates(points[other], points[index])), None)
-
-
 def ranks(points: NDArray[np.float64], most: int | None = None) -> NDArray[np.int64]:
     """(n, 2) -> (n): 0 for the points that no other dominates, 1 for those that only these dominate, and so on.
 

@@ -11,7 +11,7 @@ from budgetnet import files
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.locks import held, waiting
 from budgetnet.search import opening
-from budgetnet.search.study import Study
+from budgetnet.search.study import GRACE, HEARTBEAT, NAME, Study
 from budgetnet.search.trial import Trial
 
 RUNS: Final = "runs"
@@ -20,9 +20,6 @@ CHECKS: Final = "checks"
 
 OWNER: Final = ".study"
 """Names the study whose runs lie in a folder."""
-
-STUDY: Final = "search"
-"""A folder's own study has this name; in a shared database it is the caller's."""
 
 
 @final
@@ -33,9 +30,9 @@ class Storage:
     """
 
     url: str | None = None
-    name: str = STUDY
-    heartbeat: int = 30
-    grace: int = 120
+    name: str = NAME
+    heartbeat: int = HEARTBEAT
+    grace: int = GRACE
 
 
 @final
@@ -57,10 +54,12 @@ class Place:
         """What the study is called."""
         return self.storage.name
 
-    def found(self, *, checks: bool = False) -> Study | None:
-        """The study that is there, or that of its `checks`. Raises BudgetnetError where that cannot be read."""
+    def found(self, *, checks: bool = False, replaceable: bool = False) -> Study | None:
+        """The study that is there, or that of its `checks`. Raises BudgetnetError where that cannot be read; whoever
+        asks could replace one that is `replaceable`.
+        """
         name = checks_of(self.name) if checks else self.name
-        return opening.find(self.folder, storage=self.storage.url, name=name)
+        return opening.find(self.folder, storage=self.storage.url, name=name, replaceable=replaceable)
 
     @property
     def where(self) -> str:
@@ -91,7 +90,8 @@ def make_own(folder: Path, identity: str, *, clear: bool) -> None:
             held = ""
         if held and held != identity and not clear:
             rule = "must hold the runs of one search, but holds those of another study"
-            raise BudgetnetError(f"{printable(str(folder))}: {rule}; give --output another folder")
+            remedy = "give --output another folder, or --restart to throw all of it away"
+            raise BudgetnetError(f"{printable(str(folder))}: {rule}; {remedy}")
         if held != identity:
             if clear:
                 _remove_runs(folder)

@@ -37,7 +37,7 @@ class Limits:
 
 @final
 class Race:
-    """All trials of one search. `first` are candidates to try after the widest and the cheapest one."""
+    """All trials of one search. `first` are candidates to try after the largest, the cheapest and the widest one."""
 
     def __init__(
         self,
@@ -59,8 +59,10 @@ class Race:
         self._board = Board(len(self._rungs))
 
     def _first(self, given: Sequence[Candidate]) -> list[tuple[int, str]]:
-        """The widest, the cheapest, and those of an earlier study that fit here."""
-        named = [(0, "widest"), (len(self._feasible) - 1, "cheapest")]
+        """That of the most operations, the cheapest, the widest, and those of an earlier study that fit here."""
+        named = [(0, "largest"), (len(self._feasible) - 1, "cheapest")]
+        if self._feasible.widest is not None:
+            named.append((self._feasible.widest, "widest"))
         found = [(self._feasible.index(candidate), "earlier study") for candidate in given]
         return [*named, *((index, origin) for index, origin in found if index is not None)]
 

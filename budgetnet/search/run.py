@@ -32,9 +32,9 @@ from budgetnet.search.watching import Clocks, Watcher
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What is searched for, and how. `rungs` are epochs, the last a whole training; `first` are candidates to begin
-    with, after the widest and the cheapest, those of the search that is called `earlier`. `epochs` limits the epochs
-    trained in all, `seconds` the time. The front is trained from `repeats` seeds in all, `audit` candidates are trained
-    longer.
+    with, after the largest, the cheapest and the widest: those of the search that is called `earlier`. `epochs` limits
+    the epochs trained in all, `seconds` the time. The front is trained from `repeats` seeds in all, `audit` candidates
+    are trained longer.
     """
 
     trials: int
@@ -134,6 +134,7 @@ def search(
         watcher=watcher,
         deadline=None if asked.seconds is None else clocks.steady() + asked.seconds,
         clocks=clocks,
+        stops=_Stops(),
     )
     only = nullcontext() if place.shared else alone(place.folder, "search")
     with only, closing(work.begin(restart=restart)) as study, crew() as workers:
@@ -164,6 +165,7 @@ class _Work:
     watcher: Watcher
     deadline: float | None
     clocks: Clocks
+    stops: "_Stops"
 
     def begin(self, *, restart: bool) -> Study:
         """The search's study; where it is to `restart`, without an earlier search, its checks, and what its trainings
@@ -191,6 +193,7 @@ class _Work:
             limits=Limits(trials=asked.trials, epochs=asked.epochs),
             first=asked.first,
         )
+        self.stops.watch(study)
         racing = self._coordinator(study, race, RUNS, crew)
         racing.run()
         return race, racing.trials, racing.stopped
@@ -244,6 +247,24 @@ class _Work:
             shared=self.place.shared,
             host=self.place.host,
             watcher=self.watcher,
+            asked_to_stop=self.stops.asked,
             deadline=self.deadline,
             clocks=self.clocks,
         )
+
+
+@final
+class _Stops:
+    """Requests to stop, of the whole search: its own study counts them, for the trainings that check it as well."""
+
+    def __init__(self) -> None:
+        self._study: Study | None = None
+        self._before = 0
+
+    def watch(self, study: Study) -> None:
+        """From now on requests count."""
+        self._study, self._before = study, study.stop_requests
+
+    def asked(self) -> bool:
+        """Whether anybody has asked the search to stop."""
+        return self._study is not None and self._study.stop_requests != self._before

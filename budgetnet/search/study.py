@@ -30,6 +30,12 @@ __all__ = ["FILE", "NAME", "LostClaimError", "Study"]
 NAME: Final = "search"
 """The study of a folder's own file has this name, whatever its scenario is called."""
 
+HEARTBEAT: Final = 30
+"""A machine says so often that it is alive, in seconds."""
+
+GRACE: Final = 120
+"""One that was not heard of for longer than so many seconds is taken for dead."""
+
 T = TypeVar("T")
 
 _DECISION, _STOP = "decision", "stop_requests"
@@ -228,21 +234,12 @@ class Study:
     # --- what a claimant writes
 
     def epoch(self, number: int, epoch: int, mean_iou: float | None) -> None:
-        """Writes that an epoch is done, and its mean IoU where it was validated. An epoch that is reported again is
-        where the training stands, since its checkpoint was lost: later ones are forgotten.
-        """
+        """Writes that an epoch is done, and its mean IoU where it was validated."""
 
         def write(connection: Connection, row: rows.Row) -> None:
-            before = row.progress
-            further = epoch > before.furthest
-            rows.set_step(connection, row, epoch, mean_iou)
-            after = replace(
-                before,
-                epochs=epoch,
-                furthest=max(epoch, before.furthest),
-                deaths=0 if further else before.deaths,
-            )
-            rows.change(connection, row, after, TrialState.RUNNING)
+            if mean_iou is not None:
+                rows.set_step(connection, row, epoch, mean_iou)
+            rows.change(connection, row, replace(row.progress, epochs=epoch, deaths=0, kills=0), TrialState.RUNNING)
 
         self._as_claimant(number, write)
 
@@ -298,9 +295,9 @@ class Study:
 
     # --- workers that died
 
-    def release(self, number: int, *, died: bool) -> bool:
-        """Lets a trial wait with the target that it has: its worker `died` over it, or was stopped. Anybody may claim
-        it then.
+    def release(self, number: int, *, died: bool, killed: bool = False) -> bool:
+        """Lets a trial wait with the target that it has: its worker `died` over it, or its whole search was `killed`,
+        or it was stopped. Anybody may claim it then.
 
         Of a trial that this coordinator does not have, only one that `orphans` has listed, or whose heartbeat is older
         than the grace, is released. False where it was not: finished, released or taken over meanwhile, or alive.
@@ -315,7 +312,8 @@ class Study:
             if not self._may_release(connection, number, row, claim):
                 return False
             token = None if claim is None else claim.token
-            after = replace(row.progress, token=token, deaths=row.progress.deaths + died)
+            before = row.progress
+            after = replace(before, token=token, deaths=before.deaths + died, kills=before.kills + killed)
             rows.change(connection, row, after, TrialState.WAITING)
             return True
 

@@ -30,10 +30,11 @@ class Span:
 class Trial:
     """One candidate of a study.
 
-    `origin` says why it was begun (`widest`, `cheapest`, `earlier study`, a sampler's name). `target` is the epoch at
-    which it pauses or is done. `curve` holds the mean IoU after each epoch that was validated, `result` that of a
-    whole training. `changes` are fields of the training that differ from the search's (seed, epochs): those of
-    repeats and audits. `deaths` counts workers that died over it since its last whole epoch.
+    `origin` says why it was begun (`largest`, `cheapest`, `widest`, `earlier study`, a sampler's name). `target` is
+    the epoch at which it pauses or is done. `curve` holds the mean IoU after each epoch that was validated, `result`
+    that of a whole training. `changes` are fields of the training that differ from the search's (seed, epochs): those
+    of repeats and audits. `deaths` counts workers and machines that died over it since its last whole epoch, `kills`
+    how often its whole search was killed.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Trial:
     changes: Mapping[str, Any] = field(default_factory=dict)
     worker: str | None = None
     deaths: int = 0
+    kills: int = 0
 
     @property
     def finished(self) -> bool:

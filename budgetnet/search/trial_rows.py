@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, final
 
 from optuna.distributions import CategoricalDistribution, distribution_to_json
 from optuna.trial import TrialState
-from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Integer, bindparam, func, insert, or_, select, update
 
 from budgetnet.networks import Candidate
 from budgetnet.parameters import Value
@@ -63,7 +63,6 @@ _COUNT: Final = select(func.count()).select_from(TRIALS).where(TRIALS.c.study_id
 _SET_PROGRESS: Final = update(SYSTEM).where(SYSTEM.c.trial_id == AT, SYSTEM.c.key == PROGRESS)
 _SET_TRIAL: Final = update(TRIALS).where(TRIALS.c.trial_id == AT)
 _SPANS: Final = select(USER.c.value_json).where(USER.c.trial_id == AT, USER.c.key == "spans")
-_LATER: Final = delete(CURVES).where(CURVES.c.trial_id == AT, CURVES.c.step >= bindparam("epoch", type_=Integer))
 _LISTING: Final = (
     select(TRIALS.c.trial_id, TRIALS.c.number, TRIALS.c.state, SYSTEM.c.value_json)
     .outerjoin(SYSTEM, (SYSTEM.c.trial_id == TRIALS.c.trial_id) & (SYSTEM.c.key == PROGRESS))
@@ -81,15 +80,15 @@ _OPEN: Final = _LISTING.where(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """Whose a trial is and how far it is. `token` is that of the claim, None after somebody else freed the trial; it
-    stays when the claimant itself pauses or ends it. `writes` counts changes of any kind. `furthest` is the last epoch
-    that was ever reached, `epochs` where the training stands: before it, where a checkpoint was lost.
+    stays when the claimant itself pauses or ends it. `writes` counts changes of any kind. `epochs` are done; `deaths`
+    and `kills` came after the last of them.
     """
 
     token: str | None
     writes: int = 0
     epochs: int = 0
-    furthest: int = 0
     deaths: int = 0
+    kills: int = 0
 
     def json(self) -> str:
         """As it is stored."""
@@ -236,13 +235,10 @@ def add_span(connection: Connection, trial_id: int, span: Span | None) -> None:
     set_attributes(connection, trial_id, {"spans": [*earlier, asdict(span)]})
 
 
-def set_step(connection: Connection, row: Row, epoch: int, mean_iou: float | None) -> None:
-    """Writes the mean IoU after an epoch, and forgets those of later ones."""
-    if mean_iou is not None:
-        step = {"trial_id": row.trial_id, "step": epoch, "intermediate_value": float(mean_iou)}
-        upsert(connection, CURVES, ("trial_id", "step"), [{**step, "intermediate_value_type": FINITE_STEP}])
-    if epoch <= row.progress.epochs:
-        connection.execute(_LATER, {"at": row.trial_id, "epoch": epoch if mean_iou is None else epoch + 1})
+def set_step(connection: Connection, row: Row, epoch: int, mean_iou: float) -> None:
+    """Writes the mean IoU after an epoch."""
+    step = {"trial_id": row.trial_id, "step": epoch, "intermediate_value": float(mean_iou)}
+    upsert(connection, CURVES, ("trial_id", "step"), [{**step, "intermediate_value_type": FINITE_STEP}])
 
 
 def set_result(connection: Connection, trial_id: int, result: Result, images_per_second: float) -> None:
@@ -335,6 +331,7 @@ def _trial(listed: Listed, attributes: Mapping[str, Any], curve: Mapping[int, fl
         changes=attributes.get("changes", {}),
         worker=attributes["worker"] if status == "running" else None,
         deaths=progress.deaths,
+        kills=progress.kills,
     )
 
 

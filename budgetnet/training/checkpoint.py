@@ -8,6 +8,8 @@ import copy
 import io
 import json
 import pickle
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +24,19 @@ from budgetnet.training.optimizing import Average
 from budgetnet.training.team import Place
 from budgetnet.training_settings import completed
 
-_UNREADABLE: Final = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError)
+_UNREADABLE: Final = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    pickle.UnpicklingError,
+)
+"""What torch raises on files that are cut short, overwritten, or not its own."""
 
 
 @final
@@ -79,11 +93,21 @@ def problem(path: Path, identity: str) -> str | None:
     if not path.exists():
         return None
     try:
-        kept = completed(json.loads(torch.load(path, weights_only=True, map_location="cpu")["identity"]))
+        kept = completed(json.loads(_read(path)["identity"]))
     except _UNREADABLE:
         return "cannot be read"
     differing = records.differing(kept, json.loads(identity))
     return f"is of another one ({printable('; '.join(differing[:5]))})" if differing else None
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """What was saved, with every byte as it was written: the file holds a checksum of each of its parts."""
+    with zipfile.ZipFile(path) as parts:
+        damaged = parts.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} is damaged")
+    kept: Mapping[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    return kept
 
 
 def restore(path: Path, state: State, *, identity: str) -> bool:
@@ -94,7 +118,7 @@ def restore(path: Path, state: State, *, identity: str) -> bool:
     """
     before = copy.deepcopy(state.model.state_dict())
     try:
-        kept: Mapping[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        kept = _read(path)
         alike = completed(json.loads(kept["identity"])) == json.loads(identity)
         if not alike or (kept["average"] is None) != (state.average is None):
             return False
