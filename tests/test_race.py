@@ -85,7 +85,7 @@ def test_the_largest_the_cheapest_and_the_widest_come_first_then_those_of_an_ear
 
 def test_the_widest_is_begun_too_where_it_is_not_the_largest():
     feasible = Feasible(
-        scenario(search_space={"depth_multiplier": [0.25, 0.5, 0.75, 1.0], "classifier_depth": [64, 8192]})
+        scenario(search_space={"depth_multiplier": [0.25, 0.5, 0.75, 1.0], "classifier_depth": [64, 9000]})
     )
     widths = [feasible.candidate(index).parameters["depth_multiplier"] for index in range(len(feasible))]
     assert feasible.widest == widths.index(max(widths)) > 0

@@ -61,7 +61,7 @@ def kill_until_done(folder: Path, workers: int, drawn: random.Random) -> int:
         if kills % 4:
             while process.poll() is None and len(trained(folder / "log")) == before:
                 time.sleep(0.01)
-        moment = drawn.uniform(0.0, 3.0) if kills < KILLS else 600
+        moment = drawn.uniform(0.0, 3.0 / workers**2) if kills < KILLS else 600
         try:
             assert process.wait(moment) == 0
             return kills
