@@ -90,11 +90,11 @@ def _plan_of(request: Request, dataset: Dataset) -> str:
     """What is trained on what, and from what it starts."""
     from budgetnet import stems
 
-    training, multiplier = request.scenario.training, request.candidate.parameters.get("depth_multiplier")
+    training = request.scenario.training
     batches = -(-len(dataset.train) // training.batch_size)
     begins = "random numbers"
-    if training.stem is not None and isinstance(multiplier, float):
-        begins = stems.load(training.stem, multiplier).story
+    if training.stem is not None:
+        begins = stems.of(training.stem, request.candidate).story
     taught = "" if training.teacher is None else f", taught by {training.teacher}"
     told = (
         f"{dataset.source}: {units.counted(len(dataset.train), 'training image', 'training images')}, "

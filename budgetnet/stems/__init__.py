@@ -3,30 +3,33 @@
     stem = stems.load("weights/", depth_multiplier=0.35)
     stems.apply(stem, model)
 
-A depth multiplier without a file of its own begins with the next wider one's most important channels.
+A depth multiplier without a file of its own begins with the next wider one's most important channels. `stems.of` finds
+what goes with a candidate, whatever network it is: FCN on VGG-16 takes torchvision's weights.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
 import torch
 from torch import Tensor, nn
 
 from budgetnet import files
 from budgetnet.errors import BudgetnetError, printable, shorten
-from budgetnet.stems import hdf5, layout, narrow, sources, tensors
+from budgetnet.networks import Candidate
+from budgetnet.stems import hdf5, layout, narrow, sources, tensors, vgg
 from budgetnet.stems.weights import MOST_BYTES, Triple, Weights
 
-__all__ = ["PretrainedStem", "apply", "load", "save"]
+__all__ = ["PretrainedStem", "apply", "load", "of", "save"]
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PretrainedStem:
-    """The weights of all 14 rows, by the names of a built module's `state_dict`.
+    """The weights of a network's stem, by the names of a built module's `state_dict`. `prefixes` are how the names
+    begin of all that it has (and a VGG-16 its fc6 and fc7), `kind` what it is called.
 
     `mean` and `std` are the scaling of images that they go with: (x / 255 - mean) / std per channel. `depth_multiplier`
     is theirs, `narrowed_from` that of the file where it is wider. `origin` is the file's name, `sha256` its digest;
@@ -41,6 +44,8 @@ class PretrainedStem:
     sha256: str
     narrowed_from: float | None
     passed_over: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = (layout.PREFIX,)
+    kind: str = "a stem of MobileNet v1"
 
     @property
     def story(self) -> str:
@@ -51,6 +56,40 @@ class PretrainedStem:
         if self.passed_over:
             told += f" (largest resolution; also there: {', '.join(map(printable, self.passed_over))})"
         return told
+
+
+ON_MOBILENET: Final = ("mobilenet-fcn", "skipnet-mobilenet")
+ON_VGG: Final = ("vgg-fcn",)
+"""Networks for which there are pre-trained weights."""
+
+
+def of(source: str, candidate: Candidate) -> PretrainedStem:
+    """The stem that a candidate begins with. Raises BudgetnetError as `load` does, and where there is none for its
+    network.
+    """
+    given = candidate.parameters
+    width = given.get("depth_multiplier")
+    if candidate.network in ON_MOBILENET and isinstance(width, float):
+        return load(source, width)
+    if candidate.network not in ON_VGG:
+        rule = f"must be for a network that has pre-trained weights, {', '.join((*ON_MOBILENET, *ON_VGG))}"
+        raise BudgetnetError(f"{rule}, but got {candidate.network}")
+    if width != 1:
+        raise BudgetnetError(f"VGG-16's weights must be for depth multiplier 1, but got {width:g}")
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise BudgetnetError(f"weights must be a file of VGG-16's, but got {shorten(source)}, which is none")
+    return PretrainedStem(
+        state=vgg.read(path, classifier=given["form"] == "published"),
+        mean=vgg.MEAN,
+        std=vgg.STD,
+        depth_multiplier=1.0,
+        origin=path.name,
+        sha256=vgg.digest(path),
+        narrowed_from=None,
+        prefixes=vgg.PREFIXES,
+        kind="VGG-16's layers",
+    )
 
 
 def load(source: str, depth_multiplier: float) -> PretrainedStem:
@@ -100,10 +139,10 @@ def apply(stem: PretrainedStem, model: nn.Module) -> int:
     own = {
         name: tensor
         for name, tensor in model.state_dict().items()
-        if name.startswith(layout.PREFIX) and not name.endswith(".num_batches_tracked")
+        if name.startswith(stem.prefixes) and not name.endswith(".num_batches_tracked")
     }
     if not own:
-        raise BudgetnetError(f"the network must have a stem of MobileNet v1 for {where}, but has none")
+        raise BudgetnetError(f"the network must have {stem.kind} for {where}, but has none")
     for name, tensor in own.items():
         if name not in stem.state:
             raise BudgetnetError(f"{where}: must hold {name}, which the network has, but does not")

@@ -108,7 +108,7 @@ def _run(
     provenance: Mapping[str, Any],
 ) -> Result:
     settings, height, width = asked.training, asked.height, asked.width
-    stem = None if settings.stem is None else stems.load(settings.stem, _width(candidate))
+    stem = None if settings.stem is None else stems.of(settings.stem, candidate)
     identity = {
         "candidate": {"network": candidate.network, "parameters": candidate.parameters},
         "training": settings.model_dump(mode="json"),
@@ -150,14 +150,6 @@ def _run(
     if ranks.leads():
         _keep(model, material, run, result, identity)
     return result
-
-
-def _width(candidate: Candidate) -> float:
-    """The depth multiplier, which pre-trained stems go by."""
-    value = candidate.parameters.get("depth_multiplier")
-    if not isinstance(value, float):
-        raise BudgetnetError(f"stem: must be for a network with a depth multiplier, but got {candidate.network}")
-    return value
 
 
 def _finished(run: Run, identity: Mapping[str, Any]) -> Result | None:

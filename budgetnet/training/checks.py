@@ -52,19 +52,16 @@ def _require_stem(stem: str, candidates: Iterable[Candidate]) -> None:
     """Every file that some candidate begins with is read once, for the widest of them: it must be wide enough."""
     widest: dict[Path, float] = {}
     try:
-        for multiplier in sorted({_multiplier(candidate) for candidate in candidates}):
+        several = list(candidates)
+        mobile = [candidate for candidate in several if candidate.network in stems.ON_MOBILENET]
+        for multiplier in sorted({float(candidate.parameters["depth_multiplier"]) for candidate in mobile}):
             widest[sources.find(stem, multiplier).path] = multiplier
         for multiplier in widest.values():
             stems.load(stem, multiplier)
+        for other in (candidate for candidate in several if candidate not in mobile):
+            stems.of(stem, other)
     except BudgetnetError as error:
         raise BudgetnetError(f"training.stem: {error}") from None
-
-
-def _multiplier(candidate: Candidate) -> float:
-    value = candidate.parameters.get("depth_multiplier")
-    if not isinstance(value, float):
-        raise BudgetnetError(f"must be for a network with a depth multiplier, but got {candidate.network}")
-    return value
 
 
 def _require_teacher(teacher: str, classes: int) -> None:
