@@ -232,15 +232,13 @@ class PoolPositions(nn.Module):
 
 
 class MaxUnpool2d(nn.Module):
-    """Puts elements where they came from, zeros elsewhere."""
-
-    def __init__(self, op: ops.MaxUnpool2d) -> None:
-        super().__init__()
-        self._stride = op.stride
+    """Puts elements where they came from, zeros elsewhere. No two come from one place: it repeats to the last bit."""
 
     def forward(self, x: Tensor, positions: Tensor, reference: Tensor) -> Tensor:
         """(batch, channels, ...) -> (batch, channels, height and width of the reference)."""
-        return functional.max_unpool2d(x, positions, self._stride, self._stride, output_size=_size(reference))
+        height, width = _size(reference)
+        spread = x.new_zeros((*x.shape[:2], height * width))
+        return spread.scatter(2, positions.flatten(2), x.flatten(2)).view(*x.shape[:2], height, width)
 
 
 class PadChannels(nn.Module):
@@ -403,7 +401,7 @@ BUILDERS: dict[type[ops.Operator], Callable[[Any, tuple[Shape, ...]], nn.Module]
     ops.Dropout: lambda op, inputs: Dropout(op),
     ops.MaxPool2d: lambda op, inputs: MaxPool2d(op, inputs[0]),
     ops.PoolPositions: lambda op, inputs: PoolPositions(op),
-    ops.MaxUnpool2d: lambda op, inputs: MaxUnpool2d(op),
+    ops.MaxUnpool2d: lambda op, inputs: MaxUnpool2d(),
     ops.PadChannels: lambda op, inputs: PadChannels(op, inputs[0]),
     ops.GlobalAvgPool2d: lambda op, inputs: nn.AdaptiveAvgPool2d(1),
     ops.Resize: lambda op, inputs: Resize(op),

@@ -24,8 +24,8 @@ CONVOLUTION = "conv"
 """fvcore's name for the operators that multiply and accumulate."""
 
 _SILENT = (
-    "add add_ batch_norm cat dropout hardtanh_ max_pool2d max_pool2d_with_indices max_unpool2d mul pad prelu relu_ "
-    "upsample_bilinear2d upsample_nearest2d"
+    "add add_ batch_norm cat dropout hardtanh_ max_pool2d max_pool2d_with_indices mul new_zeros pad prelu relu_ "
+    "scatter upsample_bilinear2d upsample_nearest2d"
 )
 WITHOUT_MACS = frozenset(f"aten::{name}" for name in _SILENT.split())
 """Traced operators that rightly count nothing here. Any other one that fvcore does not know is an error."""

@@ -1,0 +1,173 @@
+"""Networks side by side: figures are those of plans and trainings, and nothing is lost on the way."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from budgetnet import networks
+from budgetnet.compare import LARGEST, compare, known
+from budgetnet.compare.report import FILES, report, verdict
+from budgetnet.comparing import run_compare, slug
+from budgetnet.errors import BudgetnetError
+from budgetnet.plan import measure
+from budgetnet.plan import plan as make_plan
+from budgetnet.scenario import InputSize, Scenario, load
+
+TINY = Scenario(
+    name="tiny",
+    cameras=4,
+    fps=30,
+    budget_gops=6,
+    classes=7,
+    input=InputSize(height=64, width=96),
+    dataset="synthetic:train=8,val=4",
+    training={"epochs": 1, "batch_size": 4},
+)
+
+
+def test_every_network_that_people_know_is_there_once():
+    names = list(known())
+    assert len(names) == len(set(names)) == sum(len(networks.family(key).members) for key in networks.names())
+    assert {candidate.network for candidate in known().values()} == set(networks.names())
+    assert len({slug(name) for name in names}) == len(names)
+
+
+def test_figures_are_those_of_plans_the_fewest_operations_first():
+    scenario = load("urban")
+    found = compare(scenario)
+    assert [peer.planned.cost.ops for peer in found.peers] == sorted(peer.planned.cost.ops for peer in found.peers)
+    for peer in found.peers:
+        assert peer.planned.record() == measure(scenario, peer.candidate).record()
+    largest = next(peer for peer in found.peers if peer.name == LARGEST)
+    assert largest.candidate == make_plan(scenario).candidates[0].candidate
+    assert {peer.name for peer in found.peers} == {*known(), LARGEST}
+    assert [peer.planned.fits for peer in found.peers] == sorted((p.planned.fits for p in found.peers), reverse=True)
+
+
+def test_camera_groups_with_one_network_are_compared_and_those_with_several_are_not():
+    found = compare(load("surround"), ["ENet"]) if len(load("surround").networks) == 1 else None
+    assert found is None or len(found.peers[0].planned.loads) == len(load("surround").groups)
+    several = load("urban").changed(
+        cameras=[
+            {"name": "front", "count": 1, "network": "enet"},
+            {"name": "rear", "count": 1},
+        ]
+    )
+    with pytest.raises(BudgetnetError, match="must be a scenario whose camera groups share one network"):
+        compare(several)
+
+
+def test_some_are_named_by_their_name_or_their_family():
+    found = [peer.name for peer in compare(TINY, ["vgg-fcn", "ENet"]).peers]
+    assert found[0] == "ENet"
+    assert len(found) == 5
+    with pytest.raises(
+        BudgetnetError, match="--network: must be a network or a family of networks, but got 'Enet'; did"
+    ):
+        compare(TINY, ["Enet"])
+
+
+def test_the_report_says_what_is_over_and_what_is_under(tmp_path):
+    done = run_compare(load("urban"), folder=tmp_path, screen=Console(quiet=True))
+    assert sorted(path.name for path in done.written) == sorted(FILES)
+    rows = list(csv.DictReader((tmp_path / "compare.csv").open(newline="")))
+    record = json.loads((tmp_path / "compare.json").read_text())
+    assert [row["name"] for row in rows] == [each["name"] for each in record["networks"]]
+    for row, each in zip(rows, record["networks"], strict=True):
+        assert int(row["ops"]) == each["ops"]
+        assert float(row["headroom_gops"]) == pytest.approx(300 - float(row["required_gops"]))
+        assert (float(row["headroom_gops"]) >= 0) == (row["fits"] == "true")
+    with Image.open(tmp_path / "compare.png") as picture:
+        assert picture.format == "PNG"
+    said = (tmp_path / "compare.md").read_text()
+    assert "| **ENet** |" in said
+    assert "fit 300 GOPS at 120 images per second" in said
+    again = run_compare(load("urban"), folder=tmp_path / "again", write=False, screen=Console(quiet=True))
+    assert again.written == []
+    assert not (tmp_path / "again").exists()
+
+
+def test_when_nothing_or_everything_fits_the_verdict_says_so():
+    nothing = compare(TINY.changed(budget_gops=0.001))
+    assert verdict(nothing).startswith("0 of 12 networks fit 0.001 GOPS")
+    assert LARGEST not in [peer.name for peer in nothing.peers]
+    everything = compare(TINY.changed(budget_gops=1e6), ["ENet", "SegNet"])
+    assert "The nearest that does not" not in verdict(everything)
+    assert report(everything)[0].blocks
+
+
+def test_they_are_trained_alike_and_only_once(tmp_path, capsys):
+    lines = Console(file=(tmp_path / "log").open("w"), width=200)
+    words = {"folder": tmp_path / "out", "names": ["ENet", "SkipNet-MobileNet"], "train": True, "screen": lines}
+    first = run_compare(TINY, **words)
+    rows = list(csv.DictReader((tmp_path / "out" / "compare.csv").open(newline="")))
+    assert all(0 <= float(row["mean_iou"]) <= 1 and int(row["epochs"]) == 1 for row in rows)
+    runs = [
+        json.loads((tmp_path / "out" / "compare" / name / "run.json").read_text())
+        for name in ("enet", "skipnet-mobilenet")
+    ]
+    assert runs[0]["training"] == runs[1]["training"]
+    assert {run["candidate"]["network"] for run in runs} == {"enet", "skipnet-mobilenet"}
+    began = [
+        (tmp_path / "out" / "compare" / name / "run.json").stat().st_mtime_ns for name in ("enet", "skipnet-mobilenet")
+    ]
+    second = run_compare(TINY, **words)
+    assert second.shown.record == first.shown.record
+    assert [
+        (tmp_path / "out" / "compare" / name / "run.json").stat().st_mtime_ns for name in ("enet", "skipnet-mobilenet")
+    ] == began
+    assert "mean IoU, trained alike" not in (tmp_path / "out" / "compare.md").read_text()
+    assert "Trained alike from random numbers" in (tmp_path / "out" / "compare.md").read_text()
+    assert "ENet: mean IoU" in (tmp_path / "log").read_text()
+
+
+def test_one_that_fails_is_listed_with_its_reason(tmp_path):
+    small = TINY.changed(input={"height": 32, "width": 32}, training={"batch_size": 1})
+    names = ["SkipNet-MobileNet", "ENet"]
+    done = run_compare(small, folder=tmp_path, names=names, train=True, screen=Console(quiet=True))
+    rows = {row["name"]: row for row in csv.DictReader((tmp_path / "compare.csv").open(newline=""))}
+    assert rows["SkipNet-MobileNet"]["mean_iou"] == ""
+    assert rows["SkipNet-MobileNet"]["reason"].startswith("a batch must hold two images or more")
+    assert float(rows["ENet"]["mean_iou"]) >= 0
+    assert not done.interrupted
+
+
+def test_a_stem_that_not_all_have_is_refused(tmp_path):
+    stem = TINY.changed(training={"stem": "weights"})
+    with pytest.raises(
+        BudgetnetError, match="--train: must be without a pre-trained stem, which not all networks have"
+    ):
+        run_compare(stem, folder=tmp_path, train=True, screen=Console(quiet=True))
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_trained_and_the_same_command_goes_on(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(
+        "name: tiny\ncameras: 4\nfps: 30\nbudget_gops: 6\nclasses: 7\ninput: {height: 64, width: 96}\n"
+        "dataset: synthetic:train=8,val=4\ntraining: {epochs: 2, batch_size: 4}\n"
+    )
+    words = ["compare", "tiny.yaml", "--train", "--network", "ENet", "--network", "U-Net"]
+    command = [sys.executable, "-m", "budgetnet", *words]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    unet = tmp_path / "reports" / "tiny" / "compare" / "u-net"
+    deadline = time.monotonic() + 120
+    while not unet.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    rows = list(csv.DictReader((tmp_path / "reports" / "tiny" / "compare.csv").open(newline="")))
+    assert [bool(row["mean_iou"]) for row in rows] == [True, False]
+    assert rows[1]["reason"] == "interrupted: the same command goes on"
+    assert subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode == 0
+    rows = list(csv.DictReader((tmp_path / "reports" / "tiny" / "compare.csv").open(newline="")))
+    assert [bool(row["mean_iou"]) for row in rows] == [True, True]
+    assert Path(unet / "run.json").exists()
