@@ -63,6 +63,15 @@ def class_list(listed: Mapping[str, Any]) -> ClassList:
     )
 
 
+MOST_TOLD = 120
+"""Characters of a value that are told."""
+
+
+def _told(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= MOST_TOLD else f"{text[:MOST_TOLD]}..."
+
+
 def differing(earlier: Any, later: Any, path: str = "") -> list[str]:
     """`training.epochs 5, now 8`: what differs between two nested records."""
     if isinstance(earlier, Mapping) and isinstance(later, Mapping):
@@ -70,6 +79,4 @@ def differing(earlier: Any, later: Any, path: str = "") -> list[str]:
         return [
             line for key in keys for line in differing(earlier.get(key), later.get(key), f"{path}.{key}".lstrip("."))
         ]
-    return (
-        [] if json.dumps(earlier) == json.dumps(later) else [f"{path} {json.dumps(earlier)}, now {json.dumps(later)}"]
-    )
+    return [] if json.dumps(earlier) == json.dumps(later) else [f"{path} {_told(earlier)}, now {_told(later)}"]

@@ -1,5 +1,6 @@
 """`budgetnet search`: a race of candidates that fit the budget, how it stands, and how to end it."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -174,6 +175,8 @@ def search(
     if study is not None and (storage is None or not study.strip()):
         rule = "must come with --storage, but got it alone" if storage is None else "must be a name, but got nothing"
         raise BudgetnetError(f"--study: {rule}")
+    if timeout is not None and not isfinite(timeout):
+        raise BudgetnetError(f"--timeout: must be a number of seconds, but got {timeout}")
     options.refuse_together({"--status": status, "--stop": stop, "--restart": restart})
     if status or stop:
         _about(folder, storage, name, stop=stop)

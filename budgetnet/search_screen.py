@@ -1,11 +1,13 @@
 """A search on the screen: bars while it runs and a line for whatever ends; in a log file as much as readers need."""
 
 import time
+from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self, final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.text import Text
 
 from budgetnet import units
 from budgetnet.results import Step
@@ -17,13 +19,23 @@ EVERY: Final = 30.0
 
 
 @final
+class _Elapsed(ProgressColumn):
+    """Time since a bar began, also where it is full: trials that have begun are still trained then."""
+
+    def render(self, task: Task) -> Text:
+        """`0:02:04`."""
+        seconds = 0.0 if task.start_time is None else task.get_time() - task.start_time
+        return Text(str(timedelta(seconds=int(seconds))), style="progress.elapsed")
+
+
+@final
 class SearchProgress:
     """A bar for the trials of the search and one for each training under way. A line for each trial that ends; where
     the screen is no terminal, also for each that begins, and now and then for those under way.
     """
 
     def __init__(self, screen: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Elapsed())
         self._bars = Progress(*columns, console=screen)
         self._screen = screen
         self._trials = self._bars.add_task("search", total=None)

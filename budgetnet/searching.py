@@ -29,7 +29,7 @@ from budgetnet.search import halving, samplers
 from budgetnet.search import report as search_report
 from budgetnet.search.checks import front
 from budgetnet.search.crew import Alone, Crew, Workers
-from budgetnet.search.place import Place, Storage
+from budgetnet.search.place import RUNS, Place, Storage
 from budgetnet.search.run import Asked, Outcome, search
 from budgetnet.search.storage import masked
 from budgetnet.search.study import Study
@@ -155,11 +155,15 @@ class Trainer:
 
     def with_data(self, dataset: Dataset) -> Callable[[Mapping[str, Any]], Evaluate]:
         """For changes of the training a function that trains candidates so."""
+        import torch
+
         from budgetnet.training.candidate import evaluator
+
+        origin = {**self.origin, "threads": str(torch.get_num_threads())}
 
         def changed(changes: Mapping[str, Any]) -> Evaluate:
             scenario = self.scenario.changed(training=dict(changes)) if changes else self.scenario
-            return evaluator(scenario, dataset, self.origin)
+            return evaluator(scenario, dataset, origin)
 
         return changed
 
@@ -249,7 +253,9 @@ def write(outcome: Outcome, guess: Scores, settings: Mapping[str, Any], folder: 
     """Writes search.md, search.json, the tables as CSV, the pictures and the page, and shows the front. Raises
     BudgetnetError.
     """
-    made, pictures = search_report.report(outcome, guess, settings)
+    done = [trial.number for trial in outcome.trials if trial.result is not None]
+    absent = [number for number in done if not (folder / RUNS / f"{number:04d}" / "run.json").exists()]
+    made, pictures = search_report.report(outcome, guess, settings, absent=absent)
     contents = {**pictures, **formats.files(made, "markdown", "csv", "json")}
     written = files.write_all(folder, contents)
     for name in search_report.FILES:
@@ -271,11 +277,11 @@ def _asked(scenario: Scenario, request: Request, rungs: Sequence[int]) -> dict[s
         "workers": request.workers,
         "repeats": request.repeats,
         "audit": request.audit,
-        "sampler": request.sampler,
-        "rungs": ", ".join(map(str, rungs)),
-        "warm_start": None if request.earlier is None else told_earlier(request.earlier),
     }
-    return {name: value for name, value in {**named, **given}.items() if value not in (None, "")}
+    named |= {"sampler": request.sampler, "rungs": ", ".join(map(str, rungs))}
+    named |= {"warm_start": None if request.earlier is None else told_earlier(request.earlier)}
+    last = {f"{name} (of the last call)": value for name, value in given.items()}
+    return {name: value for name, value in {**named, **last}.items() if value not in (None, "")}
 
 
 def status_of(place: Place) -> Report:

@@ -286,6 +286,11 @@ def test_search_hands_every_option_on(shell: Shell, searches: list[dict[str, Any
     assert (asked["storage"], asked["study"], asked["memory_limit"]) == ("postgresql://me@there/all", "mine", 3)
 
 
+def test_a_timeout_is_a_number_of_seconds(shell: Shell, searches: list[dict[str, Any]]) -> None:
+    said = shell.refused("search", "--timeout", "inf")
+    assert said == "Error: --timeout: must be a number of seconds, but got inf"
+
+
 def test_search_takes_the_scenarios_own_data_set(shell: Shell, searches: list[dict[str, Any]]) -> None:
     Path("mine.yaml").write_text(f"{PARKING}dataset: camvid:its/own\n")
     shell("search", "mine.yaml")

@@ -141,7 +141,7 @@ def test_a_record_with_a_part_missing_or_of_another_kind(run, path):
         (
             "candidate network",
             "resnet",
-            "network must be one of the known ones, but got 'resnet'; known: mobilenet-fcn",
+            "network must be one of the known ones, but got 'resnet'; did you mean 'enet'?",
         ),
     ],
 )

@@ -164,7 +164,10 @@ def test_a_scenario_searches_both() -> None:
     [
         ({"input_scale": 0.3}, "search_space.input_scale: must be one of 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1"),
         ({"input_scale": 2}, "search_space.input_scale: must be one of 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1"),
-        ({"upsampling": "nearest"}, "search_space.upsampling: must be one of transposed, bilinear, but got 'nearest'"),
+        (
+            {"upsampling": "nearest"},
+            "search_space.upsampling: must be one of transposed, bilinear, resize-convolution, but got 'nearest'",
+        ),
     ],
 )
 def test_others_are_refused(space: dict[str, object], rule: str) -> None:

@@ -3,6 +3,7 @@ behind, and several workers.
 """
 
 import dataclasses
+import errno
 import itertools
 import os
 import re
@@ -30,6 +31,7 @@ from budgetnet.plan import plan
 from budgetnet.report import Report
 from budgetnet.results import Result, Run, TrainingError
 from budgetnet.search import opening
+from budgetnet.search.checks import front, repeated
 from budgetnet.search.crew import Alone, Workers
 from budgetnet.search.endings import EPOCHS_UP, INTERRUPTED, STOPPED, TIME_UP
 from budgetnet.search.place import CHECKS, RUNS, Storage
@@ -503,6 +505,52 @@ def test_a_trial_that_kills_its_workers_again_and_again_has_failed(tmp_path):
         (2, "its worker was killed by signal 9 (SIGKILL) in epoch 1, 3 times")
     ]
     assert len(outcome.trials) == 6
+
+
+class Lucky(Formula):
+    """The seed of the search flatters the best candidates: each falls back where it is repeated."""
+
+    def evaluators(self, changes: Any) -> Any:
+        seed = changes.get("seed", 0)
+
+        def evaluate(candidate: Candidate, run: Run) -> Result:
+            made = Formula.evaluators(self, changes)(candidate, run)
+            value = made.scores.mean_iou - (0.2 if seed else 0.0)
+            return dataclasses.replace(made, scores=dataclasses.replace(made.scores, mean_iou=value))
+
+        return evaluate
+
+
+def test_the_front_is_repeated_until_all_of_it_has_its_seeds(tmp_path):
+    outcome = go(tmp_path, trials=8, repeats=3, rungs=(9,), crew=lambda: Alone(Lucky().evaluators))
+    on_front = front(outcome.trials, outcome.checks)
+    again = repeated(outcome.checks)
+    assert [len(again.get(trial.candidate, [])) for trial in on_front] == [2] * len(on_front)
+    assert {trial.candidate for trial in front(outcome.trials)} < set(again)  # others came to it
+
+
+def test_a_full_disk_stops_the_search_and_spoils_no_trial(tmp_path):
+    def full(candidate: Candidate, run: Run) -> Result:
+        if run.number == 3:
+            try:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            except OSError as error:
+                raise TrainingError("checkpoint.pt: must be a file that can be written") from error
+        return Formula().evaluators({})(candidate, run)
+
+    outcome = go(tmp_path / "cut", full, trials=6)
+    assert outcome.stopped == "this machine cannot go on (No space left on device)"
+    assert [trial.status for trial in outcome.trials].count("failed") == 0
+    assert table(go(tmp_path / "cut", trials=6)) == table(go(tmp_path / "whole", trials=6))
+
+
+def test_failures_are_alike_whatever_their_folders_are_called(tmp_path):
+    def broken(candidate: Candidate, run: Run) -> Result:
+        raise TrainingError(f"{run.folder}/weights: must be whole")
+
+    outcome = go(tmp_path, broken, trials=20)
+    assert len(outcome.trials) == 5
+    assert outcome.stopped.startswith("5 trainings in a row failed alike")
 
 
 def test_kills_of_the_search_are_not_counted_as_deaths_of_workers(tmp_path):

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 from races import go
@@ -13,6 +14,7 @@ from search_outcomes import GUESS, many_heads, result, scenario, searched
 from budgetnet import formats
 from budgetnet.plan import measure
 from budgetnet.search import report as reporting
+from budgetnet.search.board import best
 from budgetnet.search.findings import Findings
 from budgetnet.search.space_tables import reasons, values
 from budgetnet.search.trial_table import TIME_COLUMNS
@@ -66,24 +68,19 @@ def test_the_front_is_marked_and_the_rest_says_what_became_of_it(race):
     assert by_number[3]["reason"] == "failed: loss must be finite, but got nan in batch 1 of epoch 1"
 
 
-def test_a_stopped_trial_says_how_many_were_better_at_its_rung(race):
+def test_a_stopped_trial_says_how_it_stood_at_its_rung(race):
     outcome, report, _ = race
     rows = {row["trial"]: row for row in table(report, "All trials").rows}
     there = [trial for trial in outcome.trials if trial.curve]
-    points = {trial.number: (trial.curve[1], trial.images_per_second) for trial in there}
-
-    def rank(number):
-        iou, rate = points[number]
-        above = [n for n, (a, b) in points.items() if a >= iou and b >= rate and (a, b) != (iou, rate)]
-        return 1 + max((rank(n) for n in above), default=-1)
-
-    ranks = {number: rank(number) for number in points}
+    points = np.array([(trial.curve[1], trial.images_per_second) for trial in there])
+    order = [there[place].number for place in best(points, len(there), whole_front=False)]
     stopped = [trial for trial in outcome.trials if trial.status == "paused" and trial.epochs == 1]
     assert stopped
     for trial in stopped:
-        better = sum(each < ranks[trial.number] for each in ranks.values())
-        assert better
-        assert rows[trial.number]["reason"] == f"stopped at epoch 1 of 9: {better} of 39 ranked before it at that rung"
+        place = order.index(trial.number) + 1
+        told = f"stopped at epoch 1 of 9: number {place} of 39 at that rung"
+        assert rows[trial.number]["reason"].startswith(told)
+        assert ("behind the better half" in rows[trial.number]["reason"]) == (place > 39 // 2)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +96,8 @@ def test_a_stopped_trial_says_how_many_were_better_at_its_rung(race):
         ({"status": "paused", "epochs": 3, "target": 9}, "not finished: 3 of 9 epochs done"),
         (
             {"status": "paused", "epochs": 3, "target": 3, "curve": {3: 0.99}},
-            "stopped at epoch 3 of 9: on the front of 1 at that rung, but could not reach that of whole trainings, or "
-            "waits",
+            "stopped at epoch 3 of 9: number 1 of 1 at that rung, but could not come to the front of whole trainings "
+            "even with the largest gain seen, or waits",
         ),
         ({"status": "failed", "reason": None}, "failed: unknown"),
     ],

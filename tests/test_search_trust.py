@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from search_outcomes import GUESS, many_heads, result, searched
 
+from budgetnet.search.checks import wanted
 from budgetnet.search.findings import Findings
 from budgetnet.search.pareto import front
 from budgetnet.search.trust import Spread, agreement, front_shares, pooled_deviations
@@ -125,7 +126,12 @@ def test_a_lucky_candidate_loses_its_place_to_one_that_was_trained_once():
     findings = Findings(replace(outcome, trials=trials, checks=(bad,)), GUESS)
     assert [trial.number for trial in findings.front] == [other.number]
     assert findings.reason(trials[0]) == f"dominated by trial {other.number}"
-    assert "1 of them came to it as others fell back, and were trained once" in verdict(findings)
+    assert "1 of them were trained from one seed so far" in verdict(findings)
+    assert [each.candidate for each in wanted(trials, findings.scenario.training, repeats=2, audit=0)] == [
+        best.candidate
+    ]
+    known = wanted(trials, findings.scenario.training, repeats=2, audit=0, checks=[bad])
+    assert [each.candidate for each in known] == [other.candidate]
     assert 0 < findings.front_share[best.number] < 1
 
 

@@ -77,6 +77,8 @@ def test_help_does_not_even_load_the_networks(tmp_path: Path) -> None:
     assert set(done.stdout.split()) == {
         "budgetnet",
         "budgetnet.cli",
+        "budgetnet.compare_cli",
+        "budgetnet.options",
         "budgetnet.data_cli",
         "budgetnet.scenario_cli",
         "budgetnet.search_cli",

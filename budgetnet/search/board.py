@@ -141,7 +141,7 @@ class Board:
             finished = finished[-WINDOW:]
         points = np.column_stack([self._ious[finished, level - 1], self._rates[finished]])
         quota = 1 if closing else len(finished) // REDUCTION
-        found = finished[_best(points, quota, whole_front=closing)]
+        found = finished[best(points, quota, whole_front=closing)]
         self._orders[level, closing] = version, found
         return found
 
@@ -186,7 +186,7 @@ class Board:
         return float(np.mean(self._ious[both, rung - 1] - self._ious[both, rung - 2])) if both.size else 0.0
 
 
-def _best(points: Points, quota: int, *, whole_front: bool) -> Numbers:
+def best(points: Points, quota: int, *, whole_front: bool) -> Numbers:
     """Places of the best points, best first: by rank, then by crowding, then by place. `quota` of them, or the whole
     first front.
     """
@@ -207,9 +207,9 @@ def telling(expected: Points, rates: Points) -> Numbers:
     """Which observations a sampler is shown, in their order."""
     if len(expected) <= SHOWN:
         return np.arange(len(expected))
-    best = _best(np.column_stack([expected, rates]), SHOWN // 2, whole_front=False)
+    leading = best(np.column_stack([expected, rates]), SHOWN // 2, whole_front=False)
     chosen = np.zeros(len(expected), dtype=np.bool_)
-    chosen[best] = True
+    chosen[leading] = True
     rest = np.flatnonzero(~chosen)
-    chosen[rest[-(SHOWN - len(best)) :]] = True
+    chosen[rest[-(SHOWN - len(leading)) :]] = True
     return np.flatnonzero(chosen)

@@ -5,6 +5,7 @@ Both are trials of a study of their own, beside the search's: what they find cha
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Final, final
 
 import numpy as np
@@ -40,8 +41,11 @@ class Wanted:
         return self.candidate, tuple(sorted(self.changes.items()))
 
 
-def wanted(trials: Sequence[Trial], training: Training, *, repeats: int, audit: int) -> list[Wanted]:
+def wanted(
+    trials: Sequence[Trial], training: Training, *, repeats: int, audit: int, checks: Sequence[Trial] = ()
+) -> list[Wanted]:
     """The front from `repeats` seeds in all (that of the search is the first), and `audit` candidates trained longer.
+    The front is that of means over the seeds that there are: where `checks` have changed it, others are on it.
 
     Those to be audited are spread evenly over the ranking at the first rung, stopped ones among them: a sample of the
     best alone would say nothing about what was left out.
@@ -54,7 +58,7 @@ def wanted(trials: Sequence[Trial], training: Training, *, repeats: int, audit: 
             changes={"seed": (training.seed + number) % 2**32},
             epochs=training.epochs,
         )
-        for trial in front(trials)
+        for trial in front(trials, checks)
         for number in range(1, repeats)
     ]
     longer = training.epochs * LONGER
@@ -70,11 +74,22 @@ def wanted(trials: Sequence[Trial], training: Training, *, repeats: int, audit: 
     ]
 
 
-def front(trials: Sequence[Trial]) -> list[Trial]:
-    """The done trials that no other one dominates, the best mean IoU first."""
-    done = [trial for trial in trials if trial.result is not None]
-    points = [(trial.result.scores.mean_iou, trial.images_per_second) for trial in done if trial.result is not None]
-    return [done[index] for index in pareto.front(points)]
+def repeated(checks: Sequence[Trial]) -> dict[Candidate, list[float]]:
+    """Mean IoU of each finished repeat, by candidate."""
+    found: dict[Candidate, list[float]] = {}
+    for check in checks:
+        if check.origin == ORIGIN_REPEAT and check.result is not None:
+            found.setdefault(check.candidate, []).append(check.result.scores.mean_iou)
+    return found
+
+
+def front(trials: Sequence[Trial], checks: Sequence[Trial] = ()) -> list[Trial]:
+    """The done trials that no other one dominates in (mean IoU over its seeds, images per second), the best first."""
+    again = repeated(checks)
+    done = [(trial, trial.result.scores.mean_iou) for trial in trials if trial.result is not None]
+    means = [fmean([value, *again.get(trial.candidate, [])]) for trial, value in done]
+    points = [(mean, trial.images_per_second) for mean, (trial, _) in zip(means, done, strict=True)]
+    return [done[index][0] for index in pareto.front(points)]
 
 
 def sample(trials: Sequence[Trial], training: Training, count: int) -> list[Trial]:

@@ -233,11 +233,13 @@ class Coordinator:
             case said.EpochDone(row=row):
                 self._look_back(trial, int(row["epoch"]))
                 self._epoch(trial, row)
-            case said.Paused() | said.Stopped():
+            case said.Paused() | said.Stopped() | said.Halted():
                 self._reasons.clear()
                 span = self._span(trial)
                 self._study.pause(trial.number, span)
                 self._ends(replace(trial, status="paused", spans=_with(trial, span), worker=None))
+                if isinstance(event, said.Halted) and self.stopped is None:
+                    self._stop(f"this machine cannot go on ({printable(event.reason)})")
             case said.Done(result=result):
                 for row in result.history:  # epochs that nobody told of: the worker was killed right after them
                     self._epoch(self._trials[event.number], row)
@@ -272,7 +274,7 @@ class Coordinator:
         span = self._span(trial)
         self._study.fail(trial.number, reason, span)
         self._ends(replace(trial, status="failed", spans=_with(trial, span), worker=None, reason=reason))
-        self._reasons.append(reason)
+        self._reasons.append(reason.replace(str(self._folder / f"{trial.number:04d}"), "..."))
         last = self._reasons[-ALIKE:]
         if len(last) == ALIKE and len(set(last)) == 1 and self.stopped is None:
             self._stop(f"{ALIKE} trainings in a row failed alike ({printable(reason)})")

@@ -20,6 +20,7 @@ from budgetnet.search.jobs import (
     Evaluators,
     Event,
     Failed,
+    Halted,
     Job,
     Last,
     Leave,
@@ -320,7 +321,7 @@ class Workers:
                 self._replace(worker)
                 return event
             case _:
-                if isinstance(message, Paused | Done | Failed | Stopped):
+                if isinstance(message, Paused | Done | Failed | Halted | Stopped):
                     worker.job = None
                 return message
 

@@ -11,7 +11,9 @@ import numpy as np
 from budgetnet.networks import Candidate
 from budgetnet.plan.demand import Demand, Planned
 from budgetnet.results import Result, Scores
-from budgetnet.search.halving import reached
+from budgetnet.search.board import best
+from budgetnet.search.checks import repeated
+from budgetnet.search.halving import REDUCTION, reached
 from budgetnet.search.pareto import dominates, ranks
 from budgetnet.search.progress_curves import ActiveClock, Progress, progress
 from budgetnet.search.timeline import Bar, bars, kind
@@ -53,11 +55,7 @@ class Findings:
     @cached_property
     def _repeats(self) -> dict[Candidate, list[float]]:
         """Mean IoU of each finished repeat."""
-        found: dict[Candidate, list[float]] = {}
-        for check in self.outcome.checks:
-            if kind(check) == "repeat" and check.result is not None:
-                found.setdefault(check.candidate, []).append(check.result.scores.mean_iou)
-        return found
+        return repeated(self.outcome.checks)
 
     def result(self, trial: Trial) -> Result:
         """The result of a trial that has one."""
@@ -175,24 +173,25 @@ class Findings:
 
     def _standing(self, trial: Trial) -> str:
         """How a paused trial stands among those that have finished its rung."""
-        known, rank = self._ranks[trial.epochs]
-        if trial.number not in rank:
+        known, places = self._places[trial.epochs]
+        if trial.number not in places:
             return "it has no mean IoU there"
-        before = sum(each < rank[trial.number] for each in rank.values())
-        if not before:
-            return f"on the front of {known} at that rung, but could not reach that of whole trainings, or waits"
-        return f"{before} of {known} ranked before it at that rung"
+        place = places[trial.number]
+        told = f"number {place} of {known} at that rung"
+        if place > max(known // REDUCTION, 1):
+            return f"{told}, behind the better half"
+        return f"{told}, but could not come to the front of whole trainings even with the largest gain seen, or waits"
 
     @cached_property
-    def _ranks(self) -> dict[int, tuple[int, dict[int, int]]]:
-        """Rung -> how many have finished it, and the non-dominated rank of each."""
+    def _places(self) -> dict[int, tuple[int, dict[int, int]]]:
+        """Rung -> how many have finished it, and the place of each: by rank, then by crowding, as the race has it."""
         found = {}
         for rung in self.rungs:
             values = [(trial, self.at_rung(trial, rung)) for trial in self.trials if trial.status != "failed"]
             there = [(trial, value) for trial, value in values if value is not None]
             points = np.array([(value, trial.images_per_second) for trial, value in there]).reshape(-1, 2)
-            numbers = [trial.number for trial, _ in there]
-            found[rung] = (len(there), dict(zip(numbers, ranks(points).tolist(), strict=True)))
+            order = best(points, len(there), whole_front=False).tolist()
+            found[rung] = (len(there), {there[at][0].number: place for place, at in enumerate(order, 1)})
         return found
 
     def swing(self) -> float | None:

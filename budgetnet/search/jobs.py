@@ -98,6 +98,17 @@ class Failed:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Halted:
+    """It cannot go on on this machine, for this reason: a full disk, say, which the next training would meet as well.
+    Its worker is idle.
+    """
+
+    number: int
+    reason: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
     """It was asked to stop and did, before its target. Its worker is idle."""
 
@@ -113,7 +124,7 @@ class Died:
     how: str
 
 
-Event: TypeAlias = Stepped | EpochDone | Resumed | Paused | Done | Failed | Stopped | Died
+Event: TypeAlias = Stepped | EpochDone | Resumed | Paused | Done | Failed | Halted | Stopped | Died
 Tell: TypeAlias = Callable[[Event], None]
 """Whoever is told events, in their order."""
 

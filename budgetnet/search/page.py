@@ -90,7 +90,8 @@ def begin_library() -> "subprocess.Popen[bytes]":
     """Begins to bundle the page's scripts in a process of its own: it takes seconds, in which the rest of a report can
     be made. Once for all pages.
     """
-    return subprocess.Popen([sys.executable, "-c", _BUNDLE], stdout=subprocess.PIPE)  # noqa: S603 (this very Python)
+    words = [sys.executable, "-c", _BUNDLE]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True)  # noqa: S603 (this very Python)
 
 
 @cache

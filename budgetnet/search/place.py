@@ -66,16 +66,27 @@ class Place:
         """The same for people."""
         return opening.located(self.folder, self.storage.url, self.name)
 
+    def settled(self, study: Study) -> list[Trial]:
+        """Its trials as they stand for the one process that searches in this folder: none is running."""
+        trials = study.trials()
+        gone = set(study.stale()) if self.shared else {trial.number for trial in trials if trial.status == "running"}
+        return [_paused(trial) if trial.number in gone else trial for trial in trials]
+
     def standing(self, study: Study) -> list[Trial]:
         """Its trials as they stand; one that is running for the study, but whose process is gone, as paused."""
         trials = study.trials()
         running = [trial.number for trial in trials if trial.status == "running"]
         gone = set(study.stale() if self.shared else running if running and not held(self.folder) else ())
-        return [replace(trial, status="paused", worker=None) if trial.number in gone else trial for trial in trials]
+        return [_paused(trial) if trial.number in gone else trial for trial in trials]
 
     def existing(self) -> Study:
         """The study that is there. Raises BudgetnetError where there is none."""
         return opening.existing(self.folder, storage=self.storage.url, name=self.name)
+
+
+def _paused(trial: Trial) -> Trial:
+    """One whose process is gone."""
+    return replace(trial, status="paused", worker=None) if trial.status == "running" else trial
 
 
 def make_own(folder: Path, identity: str, *, clear: bool) -> None:

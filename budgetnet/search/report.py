@@ -1,6 +1,6 @@
 """A search as a report: the front first and how far to trust it, every trial after, and why others were left out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 from budgetnet.columns import word
@@ -32,6 +32,8 @@ CURVE, TIMELINE, IMPORTANCE = "hypervolume.png", "timeline.png", "importance.png
 FILES = ("checks.csv", "hypervolume.csv", PICTURE, PAGE, CURVE, TIMELINE, IMPORTANCE)
 """Files that not every report has: those of an earlier one would be taken for this one's."""
 
+ELSEWHERE = "Their weights lie where another machine keeps them, or are gone; --restart trains all anew."
+
 PREVIEWS = 12
 """So many candidates of the front are shown with image, label and prediction."""
 
@@ -52,9 +54,11 @@ class Parts:
         return [self.rows[trial.number] for trial in trials]
 
 
-def report(outcome: "Outcome", guess: Scores, settings: Mapping[str, Any]) -> tuple[Report, dict[str, bytes]]:
+def report(
+    outcome: "Outcome", guess: Scores, settings: Mapping[str, Any], *, absent: Collection[int] = ()
+) -> tuple[Report, dict[str, bytes]]:
     """The report (`search`, with the tables `trials` and `pareto`, and `hypervolume` and `checks` where there are any)
-    and the pictures and the page beside it, by file name.
+    and the pictures and the page beside it, by file name. `absent` are trials whose runs are not beside it.
     """
     if any(trial.curve or trial.result for trial in outcome.trials):
         begin_library()
@@ -64,7 +68,7 @@ def report(outcome: "Outcome", guess: Scores, settings: Mapping[str, Any]) -> tu
     title = f"Search for scenario {name}"
     said, audit = verdict(findings), audit_text(findings)
     blocks: list[Block] = [Text(text=said), Text(text=f"The budget: {outcome.plan.verdict}")]
-    blocks += _front_blocks(made)
+    blocks += _front_blocks(made, absent)
     blocks += trust_blocks(findings)
     blocks += _course_blocks(made)
     blocks.append(trial_table.shown_trials(findings, made.rows_of(outcome.trials)))
@@ -141,7 +145,7 @@ def record(made: Parts, settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _front_blocks(made: Parts) -> list[Block]:
+def _front_blocks(made: Parts, absent: Collection[int]) -> list[Block]:
     """The front: its picture, its table, its classes, its predictions."""
     findings = made.findings
     blocks: list[Block] = []
@@ -154,7 +158,10 @@ def _front_blocks(made: Parts) -> list[Block]:
     if findings.front:
         blocks.append(trial_table.shown_front(findings, made.rows_of(findings.front)))
         blocks.append(_class_table(findings))
-        blocks += [_preview(trial) for trial in findings.front[:PREVIEWS]]
+        blocks += [_preview(trial) for trial in findings.front[:PREVIEWS] if trial.number not in absent]
+        missing = [str(trial.number) for trial in findings.front if trial.number in absent]
+        if missing:
+            blocks.append(Text(text=f"Runs that are not in this folder: {', '.join(missing)}. {ELSEWHERE}"))
     return blocks
 
 

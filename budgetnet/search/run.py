@@ -205,11 +205,16 @@ class _Work:
         asked = self.asked
         if stopped is not None or (asked.repeats == 1 and not asked.audit):
             return self._earlier_checks(stopped), stopped
-        checks = Checks(wanted(trials, self.plan.scenario.training, repeats=asked.repeats, audit=asked.audit))
+        training, known = self.plan.scenario.training, tuple[Trial, ...]()
         with closing(self._study(checks_of(self.place.name))) as study:
-            checking = self._coordinator(study, checks, CHECKS, crew)
-            checking.run()
-        return checking.trials, checking.stopped
+            while True:  # what was repeated may leave the front to others, which then are
+                several = wanted(trials, training, repeats=asked.repeats, audit=asked.audit, checks=known)
+                checking = self._coordinator(study, Checks(several), CHECKS, crew)
+                checking.run()
+                known = checking.trials
+                again = wanted(trials, training, repeats=asked.repeats, audit=asked.audit, checks=known)
+                if checking.stopped or {each.key for each in again} <= {each.key for each in several}:
+                    return known, checking.stopped
 
     def _earlier_checks(self, stopped: str | None) -> tuple[Trial, ...]:
         """What was checked before, if anything."""
@@ -218,7 +223,7 @@ class _Work:
             if found is None:
                 return ()
             with closing(found):
-                return tuple(found.trials())
+                return tuple(self.place.settled(found))
         except BudgetnetError:
             if stopped != INTERRUPTED:
                 raise

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any, Final
 
-import numpy as np
-
 from budgetnet import units
+from budgetnet.networks import Candidate
 from budgetnet.report import Block, Column, Report, Table, Text
-from budgetnet.search.pareto import ranks
+from budgetnet.search.checks import front, repeated
 from budgetnet.search.trial import Trial
 
 FAILURES: Final = 5
@@ -16,6 +16,9 @@ FAILURES: Final = 5
 
 TOLD: Final = 12
 """So many candidates of the front are told."""
+
+
+Repeats = Mapping[Candidate, Sequence[float]]
 
 
 def _three(value: float) -> str:
@@ -33,8 +36,8 @@ def status_report(
     rungs = tuple(settings.get("search", {}).get("rungs", ())) or (max((t.target for t in trials), default=1),)
     by_status = {name: [t for t in trials if t.status == name] for name in ("done", "paused", "running", "failed")}
     text = _counts(trials, by_status, rungs)
-    best = _front(by_status["done"])
-    blocks: list[Block] = [Text(text=text), Text(text=_best(best, len(by_status["done"])))]
+    best, again = front(trials, checks), repeated(checks)
+    blocks: list[Block] = [Text(text=text), Text(text=_best(best, again, len(by_status["done"])))]
     if checks:
         done = sum(check.finished for check in checks)
         blocks.append(Text(text=f"Repeats and audits: {done} of {len(checks)} begun are done."))
@@ -42,7 +45,7 @@ def status_report(
     tables = [
         _workers(busy, time.time() if now is None else now),
         _rungs(trials, rungs),
-        _front_table(best[:TOLD]),
+        _front_table(best[:TOLD], again),
         _failures(by_status["failed"]),
     ]
     blocks += [table for table in tables if table.rows]
@@ -82,16 +85,10 @@ def _waits(trial: Trial, rungs: Sequence[int]) -> bool:
     return trial.epochs >= trial.target and trial.epochs in rungs
 
 
-def _front(done: Sequence[Trial]) -> list[Trial]:
-    """The front, the best mean IoU first."""
-    points = np.array([(_iou(trial), trial.images_per_second) for trial in done]).reshape(-1, 2)
-    best = [done[place] for place in np.flatnonzero(ranks(points) == 0).tolist()]
-    return sorted(best, key=lambda trial: (-_iou(trial), trial.number))
-
-
-def _iou(trial: Trial) -> float:
+def _mean(trial: Trial, again: Repeats) -> float:
+    """Mean IoU over the seeds of a done trial."""
     assert trial.result is not None
-    return trial.result.scores.mean_iou
+    return fmean([trial.result.scores.mean_iou, *again.get(trial.candidate, [])])
 
 
 def _so_far(trial: Trial, epoch: int | None = None) -> float | None:
@@ -100,13 +97,13 @@ def _so_far(trial: Trial, epoch: int | None = None) -> float | None:
     return trial.curve[max(known)] if known else None
 
 
-def _best(best: Sequence[Trial], done: int) -> str:
+def _best(best: Sequence[Trial], again: Repeats, done: int) -> str:
     if not best:
         return "None is trained to the end yet."
     first = best[0]
     front = units.counted(len(best), "candidate is", "candidates are")
     return (
-        f"Best so far: {first.candidate.label} (trial {first.number}) with mean IoU {_iou(first):.3f}. "
+        f"Best so far: {first.candidate.label} (trial {first.number}) with mean IoU {_mean(first, again):.3f}. "
         f"{front} on the Pareto front of the {done} that are trained to the end."
     )
 
@@ -115,7 +112,6 @@ def _workers(running: Sequence[Trial], now: float) -> Table:
     """Who trains what."""
     rows = []
     for trial in sorted(running, key=lambda trial: (trial.worker or "", trial.number)):
-        known = max((span.ended for span in trial.spans), default=None)
         rows.append(
             {
                 "worker": trial.worker or "unknown",
@@ -123,7 +119,7 @@ def _workers(running: Sequence[Trial], now: float) -> Table:
                 "label": trial.candidate.label,
                 "epochs": f"{trial.epochs} of {trial.target}",
                 "mean_iou": _so_far(trial),
-                "heard": None if known is None else max(now - known, 0.0),
+                "heard": None if trial.heard is None else max(now - trial.heard, 0.0),
             }
         )
     columns = [
@@ -140,7 +136,7 @@ def _rungs(trials: Sequence[Trial], rungs: Sequence[int]) -> Table:
     """How many have come to each rung, and how many wait there."""
     rows = []
     for rung in rungs:
-        there = [trial for trial in trials if trial.status != "failed" and trial.epochs >= rung]
+        there = [trial for trial in trials if trial.epochs >= rung]
         values = [value for trial in there if (value := _so_far(trial, rung)) is not None]
         waiting = sum(trial.status == "paused" and trial.epochs == rung and _waits(trial, rungs) for trial in there)
         best = max(values, default=None)
@@ -154,12 +150,12 @@ def _rungs(trials: Sequence[Trial], rungs: Sequence[int]) -> Table:
     return Table(key="rungs", title="Rungs", columns=columns, rows=rows if trials else [])
 
 
-def _front_table(best: Sequence[Trial]) -> Table:
+def _front_table(best: Sequence[Trial], again: Repeats) -> Table:
     rows = [
         {
             "trial": trial.number,
             "label": trial.candidate.label,
-            "mean_iou": _iou(trial),
+            "mean_iou": _mean(trial, again),
             "images_per_second": trial.images_per_second,
         }
         for trial in best

@@ -300,7 +300,8 @@ def _file(url: URL, storage: str) -> URL:
 
 def _has_more(url: URL) -> bool:
     """Whether a file's URL tells more than the file."""
-    return bool(url.host or url.port or url.username or url.password or url.query or "?" in (url.database or ""))
+    given = (url.host, url.port, url.username, url.password, url.query)
+    return any(given) or bool(set("?#") & set(url.database or ""))
 
 
 def _sqlite(url: URL) -> sqlalchemy.Engine:

@@ -24,6 +24,7 @@ from budgetnet.training_settings import completed
 IDENTITY: Final = "identity"
 _SETTINGS: Final = "settings"
 _FULL: Final = "database or disk is full"
+_CLOSED: Final = "unable to open database file"
 _RULE: Final = "must be the study of a search"
 
 
@@ -53,6 +54,8 @@ def opening(database: Database, *, replaceable: bool) -> Iterator[None]:
     except Exception as error:  # SQLAlchemy, alembic and sqlite3 each have their own for what is no study
         if database.file is not None and (new or words_of(error) == _FULL):
             raise database.refused(error, "must be a file that SQLite can write") from error
+        if database.file is not None and words_of(error) == _CLOSED:
+            raise database.refused(error, "must be a file that can be opened and written") from error
         if is_away(error) or is_away(error.__cause__):
             raise database.refused(error, "must be a database that answers") from error
         told = str(database.refused(error, _RULE)) + ("; --restart replaces it" if replaceable else "")

@@ -6,6 +6,7 @@ paused, complete with its mean IoU and images per second, or failed with its rea
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -237,9 +238,10 @@ class Study:
         """Writes that an epoch is done, and its mean IoU where it was validated."""
 
         def write(connection: Connection, row: rows.Row) -> None:
+            after = replace(row.progress, epochs=epoch, deaths=0, kills=0, heard=time.time())
             if mean_iou is not None:
                 rows.set_step(connection, row, epoch, mean_iou)
-            rows.change(connection, row, replace(row.progress, epochs=epoch, deaths=0, kills=0), TrialState.RUNNING)
+            rows.change(connection, row, after, TrialState.RUNNING)
 
         self._as_claimant(number, write)
 

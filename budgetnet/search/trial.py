@@ -34,7 +34,7 @@ class Trial:
     the epoch at which it pauses or is done. `curve` holds the mean IoU after each epoch that was validated, `result`
     that of a whole training. `changes` are fields of the training that differ from the search's (seed, epochs): those
     of repeats and audits. `deaths` counts workers and machines that died over it since its last whole epoch, `kills`
-    how often its whole search was killed.
+    how often its whole search was killed; `heard` is when that epoch ended, in seconds since 1970.
     """
 
     number: int
@@ -52,6 +52,7 @@ class Trial:
     worker: str | None = None
     deaths: int = 0
     kills: int = 0
+    heard: float | None = field(default=None, compare=False)
 
     @property
     def finished(self) -> bool:

@@ -80,8 +80,8 @@ _OPEN: Final = _LISTING.where(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """Whose a trial is and how far it is. `token` is that of the claim, None after somebody else freed the trial; it
-    stays when the claimant itself pauses or ends it. `writes` counts changes of any kind. `epochs` are done; `deaths`
-    and `kills` came after the last of them.
+    stays when the claimant itself pauses or ends it. `writes` counts changes of any kind. `epochs` are done, the last
+    of them at the time `heard`; `deaths` and `kills` came after it.
     """
 
     token: str | None
@@ -89,6 +89,7 @@ class Progress:
     epochs: int = 0
     deaths: int = 0
     kills: int = 0
+    heard: float | None = None
 
     def json(self) -> str:
         """As it is stored."""
@@ -332,6 +333,7 @@ def _trial(listed: Listed, attributes: Mapping[str, Any], curve: Mapping[int, fl
         worker=attributes["worker"] if status == "running" else None,
         deaths=progress.deaths,
         kills=progress.kills,
+        heard=progress.heard,
     )
 
 

@@ -70,7 +70,7 @@ def _spread(findings: Findings) -> str:
         )
         steady = sum(findings.front_share[trial.number] >= 0.95 for trial in findings.front)
         once = sum(len(findings.seeds(trial)) == 1 for trial in findings.front)
-        seldom = f"; {once} of them came to it as others fell back, and were trained once" if once else ""
+        seldom = f"; {once} of them were trained from one seed so far" if once else ""
         front = f"{steady} of the {len(findings.front)} on the front stay there in 95 % of all draws of seeds"
         return f"{said} {front}{seldom}."
     swing = findings.swing()

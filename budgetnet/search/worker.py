@@ -4,6 +4,7 @@ The coordinator decides and writes down, a worker trains. What trains is handed 
 imports little: a worker is there in the time that Python takes to start.
 """
 
+import errno
 import json
 import os
 import pickle
@@ -28,6 +29,7 @@ from budgetnet.search.jobs import (
     Evaluators,
     Event,
     Failed,
+    Halted,
     Job,
     Last,
     Leave,
@@ -49,6 +51,9 @@ STEP_SECONDS: Final = 0.2
 """Steps are told this often at most: somebody watches them, nothing depends on them."""
 
 _PR_SET_PDEATHSIG: Final = 1
+
+_FAULTS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+"""Errors of the system that no training is to blame for."""
 
 
 def first_line(error: BaseException) -> str:
@@ -98,6 +103,9 @@ class Trainer:
         except UnfinishedError:
             return (Paused if account.target_reached else Stopped)(number=job.number), True
         except (TrainingError, BudgetnetError) as error:
+            fault = machine_fault(error)
+            if fault is not None:
+                return Halted(number=job.number, reason=fault), True
             foreseen = error.__cause__ is None or isinstance(error.__cause__, BudgetnetError)
             if not foreseen:
                 _keep_traceback(job.folder, error)
@@ -107,6 +115,15 @@ class Trainer:
             return Failed(number=job.number, reason=first_line(error)), False
         account.finished(result)
         return Done(number=job.number, result=result), True
+
+
+def machine_fault(error: BaseException | None) -> str | None:
+    """What is wrong with the machine, where that is behind an error: no room on a disk, one that cannot be written."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FAULTS:
+            return error.strerror
+        error = error.__cause__
+    return None
 
 
 def _keep_traceback(folder: Path, error: Exception) -> None:
