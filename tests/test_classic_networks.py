@@ -168,6 +168,11 @@ def test_segnet_and_enet_against_their_published_figures(key, gflops, millions, 
     assert found.params / 1e6 == pytest.approx(millions, rel=0.02)
 
 
+def test_skipnet_mobilenet_against_its_published_figure():
+    """640 x 360: the authors, github.com/MSiam/TFSegmentation, issue 20."""
+    assert cost("skipnet-mobilenet", 360, 640, classes=20).ops / 1e9 == pytest.approx(6.2, rel=0.02)
+
+
 def test_enet_has_the_layers_of_its_table():
     """Output sizes of table I, for a 512 x 512 image."""
     shapes = {

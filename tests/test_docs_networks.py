@@ -53,7 +53,11 @@ def test_counted_figures_are_what_is_counted(published):
     assert published["FCN-8s VGG-16"] == told
     stem = counted("vgg-fcn", 224, 224, 21, form="compact")[1].part("stem")
     assert published["VGG-16's convolutions"] == f"{stem.macs:,}, {stem.params:,}"
-    for name, key, digits in (("SegNet", "segnet", 2), ("ENet", "enet", 3)):
+    for name, key, digits in (
+        ("SegNet", "segnet", 2),
+        ("ENet", "enet", 3),
+        ("SkipNet-MobileNet", "skipnet-mobilenet", 2),
+    ):
         total = counted(key, 360, 640, 20)[1].total
         assert published[name] == f"{total.ops / 1e9:.2f} G operations, {total.params / 1e6:.{digits}f} M"
     assert published["U-Net"].startswith("31,030,658")  # tests/test_classic_networks.py counts it
