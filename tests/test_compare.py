@@ -53,15 +53,14 @@ def test_figures_are_those_of_plans_the_fewest_operations_first():
 
 
 def test_camera_groups_with_one_network_are_compared_and_those_with_several_are_not():
-    found = compare(load("surround"), ["ENet"]) if len(load("surround").networks) == 1 else None
-    assert found is None or len(found.peers[0].planned.loads) == len(load("surround").groups)
-    several = load("urban").changed(
-        cameras=[
-            {"name": "front", "count": 1, "network": "enet"},
-            {"name": "rear", "count": 1},
-        ]
-    )
-    with pytest.raises(BudgetnetError, match="must be a scenario whose camera groups share one network"):
+    groups = [{"name": "front", "count": 2, "fps": 30}, {"name": "rear", "count": 1, "fps": 15}]
+    (peer,) = compare(load("urban").changed(cameras=groups), ["ENet"]).peers
+    assert [load.group.name for load in peer.planned.loads] == ["front", "rear"]
+    assert peer.planned.required_gops == pytest.approx(75 * peer.planned.cost.ops / 1e9)
+    several = load("urban").changed(cameras=[{**groups[0], "network": "enet"}, groups[1]])
+    with pytest.raises(
+        BudgetnetError, match="must be a scenario whose camera groups share one network, but got shared, f"
+    ):
         compare(several)
 
 
