@@ -8,16 +8,24 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from torch import nn
 from torch.nn import functional
 
-from budgetnet import networks, ops
+from budgetnet import formats, networks, ops
 from budgetnet.build import build
 from budgetnet.count import Cost, count
+from budgetnet.evaluating import run_evaluation
 from budgetnet.graph import Graph, GraphBuilder
 from budgetnet.grid import blocks, count_block
 from budgetnet.networks import Candidate, enet, family, mobilenet_fcn, vgg_fcn
+from budgetnet.plan import plan
+from budgetnet.plan import report as plan_report
+from budgetnet.plan.feasible import Feasible
 from budgetnet.receptive import receptive_fields
+from budgetnet.scenario import InputSize, Scenario
+from budgetnet.searching import Request, run_search
+from budgetnet.summary import summarise
 from budgetnet.verify import verify_candidate
 
 MEMBERS = [(name, candidate) for key in networks.names() for name, candidate in family(key).members.items()]
@@ -226,3 +234,65 @@ def test_enets_transposed_convolution_is_that_of_the_authors():
     ours = branch(x)[..., 1:17, 1:17]
     theirs = functional.conv_transpose2d(x, branch.weight, stride=2, padding=1, output_padding=1)
     assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+# --- every tool takes them
+
+
+SPACES = {
+    "enet": {"depth_multiplier": [0.25, 0.5]},
+    "mobilenet-fcn": {
+        "depth_multiplier": [0.25],
+        "final_endpoint": ["Conv2d_11_pointwise"],
+        "classifier_kernel": [3],
+        "classifier_depth": [16, 32],
+    },
+    "segnet": {"depth_multiplier": [0.0625, 0.125]},
+    "skipnet-mobilenet": {"depth_multiplier": [0.25, 0.5]},
+    "unet": {"base_width": [4, 8], "depth": [2]},
+    "vgg-fcn": {"depth_multiplier": [0.0625], "form": ["compact"], "skips": ["fcn16s", "fcn8s"]},
+}
+
+
+def test_every_family_has_a_space_here():
+    assert sorted(SPACES) == sorted(networks.names())
+
+
+@pytest.fixture
+def asked(request: pytest.FixtureRequest) -> Scenario:
+    return Scenario(
+        name="small",
+        cameras=1,
+        fps=10,
+        budget_gops=1000,
+        classes=7,
+        input=InputSize(height=64, width=96),
+        network=request.param,
+        search_space=SPACES[request.param],
+        dataset="synthetic:train=4,val=2",
+        training={"epochs": 1, "batch_size": 4},
+    )
+
+
+@pytest.mark.parametrize("asked", sorted(SPACES), indirect=True)
+def test_it_is_planned(asked):
+    made = plan(asked)
+    assert (made.total, made.fit) == (2, 2)
+    told = formats.files(plan_report.report(made), "markdown", "csv", "json", "xlsx")
+    assert made.candidates[0].label in told["plan.md"].decode()
+    assert len(Feasible(asked)) == 2
+    assert (
+        summarise(made.candidates[0].candidate.graph(classes=7, height=64, width=96)).total == made.candidates[0].cost
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asked", sorted(SPACES), indirect=True)
+def test_it_is_searched_reported_and_evaluated(asked, tmp_path):
+    request = Request(folder=tmp_path, trials=2)
+    outcome = run_search(plan(asked), request, screen=Console(quiet=True))
+    assert [trial.status for trial in outcome.trials] == ["done", "done"]
+    assert all(trial.result.fvcore_macs == trial.result.macs for trial in outcome.trials)
+    assert outcome.trials[0].candidate.label.split(" / ")[0] in (tmp_path / "search.md").read_text()
+    done = run_evaluation(tmp_path / "runs" / "0000", output=tmp_path / "evaluated")
+    assert done.written
