@@ -88,8 +88,9 @@ def run_search(plan: Plan, request: Request, *, screen: Console) -> Outcome:
     checks.require(scenario, feasible.one_of_each("depth_multiplier"))
     files.make_folder(folder)
     first = first_of(scenario, request, place)
-    if request.earlier is not None and not any(feasible.index(one) is not None for one in first):
-        told = f"--warm-start: none of the {len(first)} best candidates of that search can be one of this"
+    if request.earlier is not None:
+        here = sum(feasible.index(one) is not None for one in first)
+        told = f"--warm-start: {here} of the {len(first)} best candidates of that search can be tried in this one"
         screen.print(told, highlight=False, markup=False, soft_wrap=True)
     screen.print(plan.verdict, highlight=False, markup=False)
     limit = None if request.memory_limit is None else request.memory_limit / request.workers

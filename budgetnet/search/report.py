@@ -222,14 +222,16 @@ def _importance_table(found: Importance) -> Table:
 
 def _origins(findings: Findings) -> dict[str, str]:
     """What made the trials; where they differ (resumed on another machine or version), each value with its trials."""
-    seen: dict[str, dict[str, list[int]]] = {}
-    for trial in findings.done:
+    seen: dict[str, dict[str, list[str]]] = {}
+    several = [(f"trial {trial.number}", trial) for trial in findings.done]
+    several += [(f"check {check.number}", check) for check in findings.outcome.checks if check.result is not None]
+    for called, trial in several:
         for name, value in findings.result(trial).made_by.items():
-            seen.setdefault(name, {}).setdefault(value, []).append(trial.number)
+            seen.setdefault(name, {}).setdefault(value, []).append(called)
     return {
         name: next(iter(values))
         if len(values) == 1
-        else "; ".join(f"{value} (trials {', '.join(map(str, numbers))})" for value, numbers in values.items())
+        else "; ".join(f"{value} ({', '.join(called)})" for value, called in values.items())
         for name, values in seen.items()
     }
 

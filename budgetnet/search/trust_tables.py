@@ -25,7 +25,7 @@ def trust_blocks(findings: Findings) -> list[Block]:
         blocks.append(Text(text="What the seed alone changes was not measured (--repeats N)."))
     audit = audit_text(findings)
     blocks += [Text(text=audit)] if audit else []
-    if findings.agreements:
+    if any(each.tau is not None for each in findings.agreements):
         blocks += [_agreement_table(findings.agreements), _audit_table(findings)]
     return blocks
 
