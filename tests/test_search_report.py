@@ -259,7 +259,10 @@ def test_trials_made_by_different_versions_are_told_apart():
         return dataclasses.replace(known, made_by=told)
 
     findings = Findings(with_results(searched(trials=4), versions), GUESS)
-    assert reporting._origins(findings) == {"torch": "2.12 (trial 0, trial 1); 2.13 (trial 2, trial 3)", "device": "cpu"}
+    assert reporting._origins(findings) == {
+        "torch": "2.12 (trial 0, trial 1); 2.13 (trial 2, trial 3)",
+        "device": "cpu",
+    }
 
 
 def test_the_verdict_says_that_trainings_failed():
