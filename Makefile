@@ -39,10 +39,10 @@ contract: $(INSTALLED)
 	$(BIN)/lint-imports
 
 unit: $(INSTALLED)
-	$(BIN)/pytest -n 2 -m 'not slow'
+	$(BIN)/pytest -n 2 --dist worksteal -m 'not slow'
 
 test-slow: $(INSTALLED)  ## the tests that take minutes
-	$(BIN)/pytest -n 2 -m slow
+	$(BIN)/pytest -n 2 --dist worksteal -m slow
 
 schema: $(INSTALLED)  ## write the JSON schema of scenario files again, after a change of fields or plug-ins
 	$(BIN)/budgetnet scenario schema > scenarios/scenario.schema.json.new

@@ -122,7 +122,8 @@ def _named(names: Sequence[str], part: str) -> tuple[str, str]:
 
 
 def _one(network: str, text: str, where: str) -> Candidate:
-    if "/" in text:
+    plain = [parameter for parameter in family(network).declaration.PARAMETERS if not parameter.named]
+    if "/" in text or (len(plain) == 1 and "=" not in text and text.strip()):  # a label may be of one parameter
         return _from_label(network, text)
     words = text.replace(",", " ").split()
     if not words:

@@ -346,7 +346,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
         with torch.no_grad():
             self.weight.zero_()
             for channel in range(min(given.channels, op.channels)):
-                self.weight[channel, channel % (op.channels // op.groups)] = bilinear_kernel(op.kernel)
+                self.weight[channel, channel % (op.channels // op.groups)] = bilinear_kernel(op.kernel, op.stride)
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(batch, in, height, width) -> (batch, out, (size - 1) * stride + kernel - 2 * padding, ...)."""
@@ -375,14 +375,18 @@ def quickly(model: nn.Module) -> Iterator[None]:
             module.quick = False
 
 
-def bilinear_kernel(size: int) -> Tensor:
-    """The (size, size) weights with which a transposed convolution interpolates bilinearly.
+def bilinear_kernel(size: int, stride: int) -> Tensor:
+    """The (size, size) weights with which a transposed convolution of this stride interpolates bilinearly.
 
-    Source: Long et al., CVPR 2015, section 3.3; the triangle is centred, for odd and even sizes.
+    A triangle as wide as two strides, in the middle of the kernel (Long et al., CVPR 2015, section 3.3, where the
+    kernel is twice the stride). What a smaller kernel cuts off is made up for, so that a map of ones stays one, and
+    what a larger one has more is zero; outputs that no weight leads to (a kernel smaller than the stride) stay zero.
     """
-    half = (size + 1) // 2
-    centre = half - 1 if size % 2 else half - 0.5
-    ramp = 1 - (torch.arange(size) - centre).abs() / half
+    ramp = (1 - (torch.arange(size) - (size - 1) / 2).abs() / stride).clamp(min=0)
+    for phase in range(min(stride, size)):
+        total = float(ramp[phase::stride].sum())
+        if total > 0 and abs(total - 1) > 1e-6:
+            ramp[phase::stride] /= total
     return ramp[:, None] * ramp[None, :]
 
 

@@ -45,8 +45,8 @@ def compare(
 
     Those that people know by a name (FCN on VGG-16, U-Net, SegNet, ENet, SkipNet-MobileNet, MobileNet-FCN), and the
     scenario's own largest candidate that fits. Writes compare.md, compare.csv, compare.json and a picture. With --train
-    all are trained alike first; large ones take hours without a GPU, so name a few. After Ctrl-C the same command goes
-    on. Example: budgetnet compare urban --network ENet --network unet
+    all are trained alike first (compare-trained.md ...); large ones take hours without a GPU, so name a few. After
+    Ctrl-C the same command goes on. Example: budgetnet compare urban --network ENet --network unet
     """
     from budgetnet.comparing import run_compare
     from budgetnet.formats import table
@@ -70,3 +70,5 @@ def compare(
         typer.echo(f"Written: {printable(', '.join(map(str, done.written)))}", err=True)
     if done.interrupted:
         raise typer.Exit(130)
+    if done.all_failed:
+        raise typer.Exit(1)

@@ -1,13 +1,15 @@
 """A whole comparison as the command line runs it: networks counted, if asked for trained alike, reports written."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 from rich.console import Console
 
-from budgetnet import files, formats, scenario_data
+from budgetnet import files, formats, scenario_data, units
 from budgetnet.compare import Comparison, Peer, compare
 from budgetnet.compare import report as compare_report
 from budgetnet.errors import BudgetnetError
@@ -18,6 +20,9 @@ from budgetnet.report import Report
 from budgetnet.results import Evaluate, Run, Step, TrainingError
 from budgetnet.scenario import Scenario
 
+RECORD: Final = "run.json"
+"""In the folder of every finished training."""
+
 RUNS: Final = "compare"
 """The folder of the trained networks, under that of the scenario."""
 
@@ -25,11 +30,14 @@ RUNS: Final = "compare"
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What goes to the screen, what was written, and whether somebody interrupted the trainings."""
+    """What goes to the screen, what was written, whether somebody interrupted the trainings, and whether all of them
+    failed.
+    """
 
     shown: Report
     written: Sequence[Path]
     interrupted: bool = False
+    all_failed: bool = False
 
 
 def run_compare(
@@ -42,7 +50,8 @@ def run_compare(
     memory_limit: float | None = None,
     screen: Console,
 ) -> Outcome:
-    """Puts networks side by side and writes compare.md, .csv, .json and .png into `folder` (`reports/<scenario>`).
+    """Puts networks side by side and writes compare.md, .csv, .json and .png into `folder` (`reports/<scenario>`); with
+    their trainings compare-trained.md and so on, so that neither takes the other's place.
 
     To `train` takes the scenario's training for all of them; what was trained before is not trained again. Raises
     BudgetnetError.
@@ -54,11 +63,12 @@ def run_compare(
             raise BudgetnetError("--train: must be without a pre-trained stem, which not all networks have")
         comparison, interrupted = _trained(comparison, folder, memory_limit, screen)
         settings = {**scenario.training.model_dump(mode="json"), "dataset": scenario.dataset}
-    made, pictures = compare_report.report(comparison, settings)
+    made, pictures = compare_report.report(comparison, settings, made_by=provenance())
     written = []
     if write:
         written = files.write_all(folder, {**pictures, **formats.files(made, "markdown", "csv", "json")})
-    return Outcome(shown=made, written=written, interrupted=interrupted)
+    failed = train and not interrupted and not comparison.scored
+    return Outcome(shown=made, written=written, interrupted=interrupted, all_failed=failed)
 
 
 def _trained(
@@ -78,30 +88,41 @@ def _trained(
         checks.require_batches(scenario.training, len(dataset.train))
         origin = {**provenance(), "device": str(device()), "dataset": dataset.source}
         evaluate = evaluator(scenario, dataset, origin)
-        try:
-            for number, peer in enumerate(comparison.peers):
-                done.append(_train(peer, number, folder, evaluate, begin(peer.name)))
+        how = {**scenario.training.model_dump(mode="json"), "dataset": scenario_data.described(dataset)}
+        how |= {"input": scenario.image.model_dump()}
+        interrupted = False
+        for number, peer in enumerate(comparison.peers):
+            own = folder / RUNS / f"{slug(peer.name)}-{_digest(peer, how)}"
+            if interrupted and not (own / RECORD).exists():
+                done.append(peer.failed("interrupted: the same command goes on"))
+                continue
+            try:
+                done.append(_train(peer, number, own, evaluate, begin(peer.name)))
                 screen.print(_line(done[-1]), highlight=False, markup=False, soft_wrap=True)
-        except KeyboardInterrupt:
-            rest = comparison.peers[len(done) :]
-            done += [peer.failed("interrupted: the same command goes on") for peer in rest]
-            return Comparison(scenario=scenario, peers=tuple(done)), True
-    return Comparison(scenario=scenario, peers=tuple(done)), False
+            except KeyboardInterrupt:
+                interrupted = True
+                done.append(peer.failed("interrupted: the same command goes on"))
+    return Comparison(scenario=scenario, peers=tuple(done)), interrupted
+
+
+def _digest(peer: Peer, how: Mapping[str, Any]) -> str:
+    """Tells trainings apart: other settings have a folder of their own, so that none takes another's place."""
+    known = {"network": peer.candidate.network, "parameters": peer.candidate.parameters, **how}
+    return sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _train(peer: Peer, number: int, folder: Path, evaluate: Evaluate, watch: Watch) -> Peer:
     def step(at: Step) -> None:
         watch((at.epoch - 1) * at.batches + at.batch, at.epochs * at.batches)
 
-    run = Run(number=number, folder=folder / RUNS / slug(peer.name), progress=step)
     try:
-        return peer.trained(evaluate(peer.candidate, run))
+        return peer.trained(evaluate(peer.candidate, Run(number=number, folder=folder, progress=step)))
     except (TrainingError, BudgetnetError) as error:
         return peer.failed(str(error))
 
 
 def slug(name: str) -> str:
-    """`FCN-8s VGG-16, compact` -> `fcn-8s-vgg-16-compact`."""
+    """`FCN-8s VGG-16 compact` -> `fcn-8s-vgg-16-compact`."""
     words = "".join(letter if letter.isalnum() else " " for letter in name.lower()).split()
     return "-".join(words)
 
@@ -109,4 +130,5 @@ def slug(name: str) -> str:
 def _line(peer: Peer) -> str:
     if peer.result is None:
         return f"{peer.name}: {peer.reason}"
-    return f"{peer.name}: mean IoU {peer.result.scores.mean_iou:.3f} after {peer.result.epochs} epochs"
+    epochs = units.counted(peer.result.epochs, "epoch", "epochs")
+    return f"{peer.name}: mean IoU {peer.result.scores.mean_iou:.3f} after {epochs}"

@@ -11,11 +11,12 @@ from typing import Final, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import ImageOps
 from torch.nn import functional
 
 from budgetnet import files, ops
 from budgetnet.build import build
-from budgetnet.errors import BudgetnetError, printable
+from budgetnet.errors import BudgetnetError, printable, shorten
 from budgetnet.graph import Graph, GraphBuilder
 from budgetnet.image_files import open_picture
 from budgetnet.pictures import png
@@ -71,16 +72,21 @@ def run_upsample(image: Path, *, factor: int, output: Path | None) -> str:
     """Enlarges a PNG or JPEG, writes a PNG (`reports/upsample/<name>-x<factor>.png`), and says what came of it. Raises
     BudgetnetError.
     """
-    picture = open_picture(image, "PNG", "JPEG")
+    path = output or Path("reports") / "upsample" / f"{image.stem}-x{factor}.png"
+    if path.suffix.lower() != ".png" or path.is_dir():
+        raise BudgetnetError(f"--output: must be the name of a .png file, but got {shorten(str(path))}")
+    if path.exists() and image.exists() and path.samefile(image):
+        raise BudgetnetError("--output: must be another file than the picture itself")
+    picture = ImageOps.exif_transpose(open_picture(image, "PNG", "JPEG"))  # as people see it
     width, height = picture.size
     if width * height * factor**2 > LARGEST:
         rule = f"must give {LARGEST / 1e6:g} million pixels or fewer"
         raise BudgetnetError(f"--factor: {rule}, but got {width * height * factor**2 / 1e6:,.0f} million")
     made = enlarge(np.asarray(picture.convert("RGB")), factor)
-    path = output or Path("reports") / "upsample" / f"{image.stem}-x{factor}.png"
     files.make_folder(path.parent)
     files.write(path, png(made.pixels))
     sides = f"{width} x {height} -> {width * factor} x {height * factor} pixels"
+    sides += ", without its transparency" if "A" in picture.getbands() else ""
     inside = f"largest difference to bilinear interpolation {made.inside:.4f} of 255 levels"
     border = f", {made.at_border:.0f} in the outermost {made.border}" if made.border else ""
     return f"{sides}, {inside}{border}\nWritten: {printable(str(path))}"

@@ -164,6 +164,16 @@ def test_scaling_padding_of_channels_and_cropping_from_an_offset():
     assert torch.equal(build(g.finish())(images), images[..., 1:, 1:])
 
 
+@pytest.mark.parametrize("stride", range(1, 9))
+@pytest.mark.parametrize("more", range(18))
+def test_a_bilinear_transposed_convolution_of_any_kernel_and_stride_keeps_a_map_of_ones(stride, more):
+    kernel = stride + more
+    module = made(7, 9, ops.ConvTranspose2d(channels=3, kernel=kernel, stride=stride, groups=3, initial="bilinear"))
+    found = module(torch.ones(1, 3, 7, 9))
+    inside = found[..., kernel : found.shape[-2] - kernel, kernel : found.shape[-1] - kernel]
+    assert torch.allclose(inside, torch.ones_like(inside), atol=1e-5)
+
+
 def test_same_padding_is_tensorflows():
     # a 3 x 3 kernel at stride 2 looks at rows 2i .. 2i+2 of an even image, at rows 2i-1 .. 2i+1 of an odd one
     op = ops.Conv2d(channels=1, kernel=3, stride=2)
@@ -207,7 +217,7 @@ def test_weights_start_as_declared():
     assert module.node_module("MobilenetV1/Conv2d_0/BatchNorm").eps == 1e-3
     assert not module.node_module("conv1_pointwise/BiasAdd").bias.any()
     upsampler = module.node_module("upsampler").weight
-    assert torch.equal(upsampler[3, 3], bilinear_kernel(64))
+    assert torch.equal(upsampler[3, 3], bilinear_kernel(64, 32))
     assert not upsampler[3, 4].any()
 
 

@@ -12,8 +12,9 @@ from rich.console import Console
 from torch import nn
 from torch.nn import functional
 
-from budgetnet import formats, networks, ops
+from budgetnet import arguments, formats, graph_record, networks, ops
 from budgetnet.build import build
+from budgetnet.comparing import slug
 from budgetnet.count import Cost, count
 from budgetnet.evaluating import run_evaluation
 from budgetnet.graph import Graph, GraphBuilder
@@ -55,9 +56,6 @@ def test_a_network_that_people_know_counts_builds_and_keeps_odd_sizes(name, cand
 @pytest.mark.parametrize(("name", "candidate"), MEMBERS, ids=[name for name, _ in MEMBERS])
 def test_gradients_reach_every_parameter(name, candidate):
     module = build(narrow(candidate).graph(classes=3, height=65, width=97), seed=0)
-    with torch.no_grad():
-        for parameter in module.parameters():  # scores of skips start at zero and would let nothing through
-            parameter.add_(0.01)
     for layer in module.modules():
         if isinstance(layer, nn.Dropout):
             layer.eval()
@@ -70,13 +68,31 @@ def test_gradients_reach_every_parameter(name, candidate):
 def test_it_goes_to_json_and_back_and_its_label_names_it(name, candidate):
     stored = json.loads(json.dumps({"network": candidate.network, "parameters": candidate.parameters}))
     assert Candidate.of(stored["network"], stored["parameters"]) == candidate
-    assert name
-    assert candidate.label
+    asked = Scenario(
+        name=slug(name),
+        cameras=1,
+        fps=1,
+        budget_gops=1,
+        classes=3,
+        input=InputSize(height=45, width=67),
+        network=candidate.network,
+    )
+    assert arguments.choice(asked, candidate.label) == [candidate]
+    graph = candidate.graph(classes=3, height=45, width=67)
+    assert graph_record.graph_of(json.loads(json.dumps(graph_record.record(graph)))) == graph
 
 
-@pytest.mark.parametrize("key", networks.names())
-def test_a_grid_counts_as_its_points_do(key):
-    for block in blocks(key, {}):
+MORE = {
+    "vgg-fcn": {"form": ["published", "compact"]},
+    "unet": {"depth": [1, 5], "upsampling": ["transposed", "bilinear"]},
+    "skipnet-mobilenet": {"upsampling": ["transposed", "bilinear", "resize-convolution"]},
+    "mobilenet-fcn": {"head": ["fcn8s"], "upsampling": ["resize-convolution"], "classifier_depth": [16, 64]},
+}
+
+
+@pytest.mark.parametrize(("key", "space"), [*((key, {}) for key in networks.names()), *MORE.items()])
+def test_a_grid_counts_as_its_points_do(key, space):
+    for block in blocks(key, space):
         grid = count_block(block, sizes=[(45, 67), (64, 96)], classes=[2, 11])
         for place in np.ndindex(grid.shape):
             index = int(np.ravel_multi_index(place[:-2], block.shape)) if block.shape else 0

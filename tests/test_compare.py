@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -14,7 +13,7 @@ from rich.console import Console
 
 from budgetnet import networks
 from budgetnet.compare import LARGEST, compare, known
-from budgetnet.compare.report import FILES, report, verdict
+from budgetnet.compare.report import report, verdict
 from budgetnet.comparing import run_compare, slug
 from budgetnet.errors import BudgetnetError
 from budgetnet.plan import measure
@@ -76,7 +75,7 @@ def test_some_are_named_by_their_name_or_their_family():
 
 def test_the_report_says_what_is_over_and_what_is_under(tmp_path):
     done = run_compare(load("urban"), folder=tmp_path, screen=Console(quiet=True))
-    assert sorted(path.name for path in done.written) == sorted(FILES)
+    assert sorted(path.name for path in done.written) == ["compare.csv", "compare.json", "compare.md", "compare.png"]
     rows = list(csv.DictReader((tmp_path / "compare.csv").open(newline="")))
     record = json.loads((tmp_path / "compare.json").read_text())
     assert [row["name"] for row in rows] == [each["name"] for each in record["networks"]]
@@ -107,36 +106,39 @@ def test_they_are_trained_alike_and_only_once(tmp_path, capsys):
     lines = Console(file=(tmp_path / "log").open("w"), width=200)
     words = {"folder": tmp_path / "out", "names": ["ENet", "SkipNet-MobileNet"], "train": True, "screen": lines}
     first = run_compare(TINY, **words)
-    rows = list(csv.DictReader((tmp_path / "out" / "compare.csv").open(newline="")))
+    rows = list(csv.DictReader((tmp_path / "out" / "compare-trained.csv").open(newline="")))
     assert all(0 <= float(row["mean_iou"]) <= 1 and int(row["epochs"]) == 1 for row in rows)
-    runs = [
-        json.loads((tmp_path / "out" / "compare" / name / "run.json").read_text())
-        for name in ("enet", "skipnet-mobilenet")
-    ]
+    known = ("enet", "skipnet-mobilenet")
+    files = [next((tmp_path / "out" / "compare").glob(f"{name}-*")) / "run.json" for name in known]
+    runs = [json.loads(path.read_text()) for path in files]
     assert runs[0]["training"] == runs[1]["training"]
-    assert {run["candidate"]["network"] for run in runs} == {"enet", "skipnet-mobilenet"}
-    began = [
-        (tmp_path / "out" / "compare" / name / "run.json").stat().st_mtime_ns for name in ("enet", "skipnet-mobilenet")
-    ]
+    assert {run["candidate"]["network"] for run in runs} == set(known)
+    made = [path.stat().st_mtime_ns for path in files]
     second = run_compare(TINY, **words)
     assert second.shown.record == first.shown.record
-    assert [
-        (tmp_path / "out" / "compare" / name / "run.json").stat().st_mtime_ns for name in ("enet", "skipnet-mobilenet")
-    ] == began
-    assert "mean IoU, trained alike" not in (tmp_path / "out" / "compare.md").read_text()
-    assert "Trained alike from random numbers" in (tmp_path / "out" / "compare.md").read_text()
+    assert [path.stat().st_mtime_ns for path in files] == made
+    assert "mean IoU, trained alike" not in (tmp_path / "out" / "compare-trained.md").read_text()
+    assert "Trained alike from random numbers" in (tmp_path / "out" / "compare-trained.md").read_text()
     assert "ENet: mean IoU" in (tmp_path / "log").read_text()
+    longer = run_compare(TINY.changed(training={"epochs": 2}), **{**words, "names": ["ENet"]})
+    assert longer.shown.record["networks"][0]["result"]["epochs"] == 2
+    assert [path.stat().st_mtime_ns for path in files] == made  # other settings have runs of their own
+    run_compare(TINY, **{**words, "train": False})
+    assert "Trained alike" in (tmp_path / "out" / "compare-trained.md").read_text()
+    assert longer.shown.record["made_by"]["commit"]
 
 
 def test_one_that_fails_is_listed_with_its_reason(tmp_path):
     small = TINY.changed(input={"height": 32, "width": 32}, training={"batch_size": 1})
     names = ["SkipNet-MobileNet", "ENet"]
     done = run_compare(small, folder=tmp_path, names=names, train=True, screen=Console(quiet=True))
-    rows = {row["name"]: row for row in csv.DictReader((tmp_path / "compare.csv").open(newline=""))}
+    rows = {row["name"]: row for row in csv.DictReader((tmp_path / "compare-trained.csv").open(newline=""))}
     assert rows["SkipNet-MobileNet"]["mean_iou"] == ""
     assert rows["SkipNet-MobileNet"]["reason"].startswith("a batch must hold two images or more")
     assert float(rows["ENet"]["mean_iou"]) >= 0
-    assert not done.interrupted
+    assert (done.interrupted, done.all_failed) == (False, False)
+    alone = run_compare(small, folder=tmp_path, names=names[:1], train=True, screen=Console(quiet=True))
+    assert alone.all_failed
 
 
 def test_a_stem_that_not_all_have_is_refused(tmp_path):
@@ -156,17 +158,17 @@ def test_ctrl_c_keeps_what_is_trained_and_the_same_command_goes_on(tmp_path):
     words = ["compare", "tiny.yaml", "--train", "--network", "ENet", "--network", "U-Net"]
     command = [sys.executable, "-m", "budgetnet", *words]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    unet = tmp_path / "reports" / "tiny" / "compare" / "u-net"
+    trained = tmp_path / "reports" / "tiny" / "compare"
     deadline = time.monotonic() + 120
-    while not unet.exists() and time.monotonic() < deadline:
+    while not list(trained.glob("u-net-*")) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
-    rows = list(csv.DictReader((tmp_path / "reports" / "tiny" / "compare.csv").open(newline="")))
+    rows = list(csv.DictReader((tmp_path / "reports" / "tiny" / "compare-trained.csv").open(newline="")))
     assert [bool(row["mean_iou"]) for row in rows] == [True, False]
     assert rows[1]["reason"] == "interrupted: the same command goes on"
     assert subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode == 0
-    rows = list(csv.DictReader((tmp_path / "reports" / "tiny" / "compare.csv").open(newline="")))
+    rows = list(csv.DictReader((tmp_path / "reports" / "tiny" / "compare-trained.csv").open(newline="")))
     assert [bool(row["mean_iou"]) for row in rows] == [True, True]
-    assert Path(unet / "run.json").exists()
+    assert len(list(trained.glob("u-net-*/run.json"))) == 1

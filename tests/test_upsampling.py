@@ -87,3 +87,23 @@ def test_what_is_no_picture_or_would_be_too_large_is_refused(tmp_path):
     (tmp_path / "words.png").write_text("no picture")
     with pytest.raises(BudgetnetError, match="must be a whole PNG or JPEG"):
         run_upsample(tmp_path / "words.png", factor=8, output=None)
+
+
+def test_the_name_to_write_to_is_that_of_another_png(tmp_path):
+    path = tmp_path / "street.png"
+    Image.fromarray(drawn()).save(path)
+    for name in (".", "large.jpg"):
+        with pytest.raises(BudgetnetError, match=r"--output: must be the name of a \.png file"):
+            run_upsample(path, factor=2, output=Path(name))
+    with pytest.raises(BudgetnetError, match="--output: must be another file than the picture itself"):
+        run_upsample(path, factor=2, output=path)
+
+
+def test_a_picture_is_taken_as_people_see_it(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # taken upright: turned by a quarter
+    Image.fromarray(drawn()).save(tmp_path / "turned.jpg", exif=exif)
+    assert run_upsample(tmp_path / "turned.jpg", factor=2, output=tmp_path / "a.png").startswith("13 x 18 -> 26 x 36")
+    Image.new("RGBA", (4, 3)).save(tmp_path / "clear.png")
+    said = run_upsample(tmp_path / "clear.png", factor=2, output=tmp_path / "b.png")
+    assert "without its transparency" in said

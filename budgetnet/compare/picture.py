@@ -21,27 +21,12 @@ def bars_png(comparison: Comparison) -> bytes:
     colours = [FITS if peer.planned.fits else OVER for peer in peers]
     needs.barh(places, required, color=colours, height=0.7)
     needs.set_xscale("log")
-    needs.set_xlim(min(required) / 2, max(required) * 4)
     available = float(comparison.scenario.available) / 1e9
+    needs.set_xlim(min(*required, available) / 2, max(*required, available) * 4)
     needs.axvline(available, color=WANTED, linewidth=1.2)
-    needs.annotate(
-        f"available {available:,.0f} GOPS",
-        (available, 1.01),
-        xycoords=("data", "axes fraction"),
-        color=WANTED,
-        fontsize=8.5,
-        ha="center",
-    )
+    needs.set_title(f"available: {available:,.4g} GOPS", color=WANTED, fontsize=9)
     for place, value in zip(places, required, strict=True):
-        needs.annotate(
-            f"{value:,.0f}",
-            (value, place),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            color=INK,
-            fontsize=8.5,
-        )
+        _told(needs, f"{value:,.0f}" if value >= 10 else f"{value:.2g}", (value, place))
     needs.set_xlabel("GOPS required (logarithmic); green fits", color=MUTED)
     _named(needs, places, [peer.name for peer in peers])
     for axes in rest:
@@ -53,10 +38,7 @@ def _scores(axes: Any, comparison: Comparison, places: list[int]) -> None:
     values = [None if peer.result is None else peer.result.scores.mean_iou for peer in comparison.peers]
     axes.barh(places, [value or 0.0 for value in values], color=SCORE, height=0.7)
     for place, value in zip(places, values, strict=True):
-        told = "no result" if value is None else f"{value:.3f}"
-        axes.annotate(
-            told, (value or 0.0, place), xytext=(4, 0), textcoords="offset points", va="center", color=INK, fontsize=8.5
-        )
+        _told(axes, "no result" if value is None else f"{value:.3f}", (value or 0.0, place))
     axes.set_xlim(0, max([value or 0.0 for value in values]) * 1.25 or 1)
     axes.set_xlabel("mean IoU, trained alike", color=MUTED)
     _named(axes, places, [""] * len(places))
@@ -65,3 +47,10 @@ def _scores(axes: Any, comparison: Comparison, places: list[int]) -> None:
 def _named(axes: Any, places: list[int], names: list[str]) -> None:
     axes.set_yticks(places, names)
     axes.set_ylim(-0.6, len(places) - 0.4)
+
+
+def _told(axes: Any, text: str, at: tuple[float, float]) -> None:
+    """A figure at the end of its bar, on white where a line runs through."""
+    behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+    place = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "ha": "left"}
+    axes.annotate(text, at, color=INK, fontsize=8.5, bbox=behind, **place)

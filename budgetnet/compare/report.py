@@ -1,5 +1,6 @@
 """Networks side by side as a report: one table, one picture, and what they say."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from budgetnet import units
@@ -10,10 +11,8 @@ from budgetnet.plan import asked
 from budgetnet.report import Block, Column, Picture, Report, Table, Text
 from budgetnet.report import facts as report_facts
 
-PICTURE: Final = "compare.png"
-
-FILES: Final = ("compare.md", "compare.csv", "compare.json", PICTURE)
-"""All that a comparison writes."""
+PLAIN, TRAINED = "compare", "compare-trained"
+"""What reports are called: those with trainings have files of their own."""
 
 
 def _signed(value: float) -> str:
@@ -52,15 +51,21 @@ SCORES: Final = (
 )
 
 
-def report(comparison: Comparison, training: dict[str, Any] | None = None) -> tuple[Report, dict[str, bytes]]:
-    """The report `compare` and its picture; `training` are the settings that all were trained with, if any were."""
+def report(
+    comparison: Comparison, training: Mapping[str, Any] | None = None, *, made_by: Mapping[str, str] | None = None
+) -> tuple[Report, dict[str, bytes]]:
+    """The report `compare`, or `compare-trained`, and its picture; `training` are the settings that all were trained
+    with, if any were, `made_by` versions, machine and command.
+    """
+    key = TRAINED if training else PLAIN
+    picture = f"{key}.png"
     scenario = comparison.scenario
     scored = any(peer.result is not None or peer.reason for peer in comparison.peers)
     rows = [row(peer) for peer in comparison.peers]
     shown, exact = ([*columns, *(SCORES if scored else ())] for columns in (COLUMNS, EXACT))
     title = f"Networks under scenario {scenario.name}"
     table = Table(
-        key="compare",
+        key=key,
         title="Networks, the fewest operations first; in bold those that fit",
         columns=shares_named(shown, scenario),
         rows=rows,
@@ -69,9 +74,11 @@ def report(comparison: Comparison, training: dict[str, Any] | None = None) -> tu
     blocks: list[Block] = [Text(text=verdict(comparison))]
     if scored:
         blocks.append(Text(text=trained_alike(comparison)))
-    blocks += [Picture(title="What each network takes of the budget", path=PICTURE), table]
+    blocks += [Picture(title="What each network takes of the budget", path=picture), table]
     if training:
         blocks.append(report_facts("How all were trained", training))
+    if made_by:
+        blocks.append(report_facts("Made by", made_by))
     classes = sorted({name for peer in comparison.peers if peer.result for name in peer.result.scores.iou})
     exact += [Column(key=f"iou_{name}", heading=f"IoU {name}", show=_three) for name in classes]
     record = {
@@ -87,10 +94,11 @@ def report(comparison: Comparison, training: dict[str, Any] | None = None) -> tu
             for each, peer in zip(rows, comparison.peers, strict=True)
         ],
         "training": training,
+        "made_by": dict(made_by or {}),
     }
-    csv = Table(key="compare", title=title, columns=exact, rows=rows)
-    made = Report(key="compare", title=title, blocks=blocks, tables=[csv], record=record)
-    return made, {PICTURE: bars_png(comparison)}
+    csv = Table(key=key, title=title, columns=exact, rows=rows)
+    made = Report(key=key, title=title, blocks=blocks, tables=[csv], record=record)
+    return made, {picture: bars_png(comparison)}
 
 
 def row(peer: Peer) -> dict[str, Any]:

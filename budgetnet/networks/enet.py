@@ -9,8 +9,8 @@ back to where the pooling had them from. The last layer is a 2 x 2 transposed co
 odd sides poolings round up, and so does what is beside them; what is enlarged is cut off at the end.
 
 Details that the paper leaves open are those of the authors' training code (github.com/e-lab/ENet-training): nothing
-between the two parts of a 5 x 1, ReLU in place of PReLU and no dropout in the decoder. Convolutions before batch norm
-have no bias here: it would be taken off again.
+between the two parts of a 5 x 1, ReLU in place of PReLU and no dropout in the decoder. Unlike theirs, convolutions
+before batch norm have no bias (it would be taken off again) and the first one pads as TensorFlow does.
 
 Published: 0.37 million parameters and 3.83 GFLOPs for a 640 x 360 image (table II).
 """

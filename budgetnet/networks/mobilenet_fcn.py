@@ -107,8 +107,8 @@ PARAMETERS = (
 
 MEMBERS: Final[Mapping[str, Mapping[str, Value]]] = {
     "MobileNet-FCN": {},
-    "MobileNet-FCN, half as wide": {"depth_multiplier": 0.5},
-    "MobileNet, light decoder": {"depth_multiplier": 0.5, "head": "light-decoder"},
+    "MobileNet-FCN half as wide": {"depth_multiplier": 0.5},
+    "MobileNet light decoder": {"depth_multiplier": 0.5, "head": "light-decoder"},
 }
 
 

@@ -3,7 +3,7 @@
 Thirteen convolutions with batch norm and ReLU and five 2 x 2 max poolings; then, for each pooling, its elements are put
 back to where they came from, and as many convolutions with batch norm and ReLU make a dense map of that. The last one
 gives the scores, without batch norm (its bias stays). Convolutions before batch norm have no bias: it would be taken
-off again.
+off again. Poolings round up on odd sides, so that nothing of an image is lost.
 
 Published: 29.46 million parameters and 286.03 GFLOPs for a 640 x 360 image (Paszke et al., arXiv:1606.02147, table II).
 """

@@ -52,7 +52,7 @@ PARAMETERS = (
     ),
 )
 
-MEMBERS: Final[Mapping[str, Mapping[str, Value]]] = {"U-Net": {}, "U-Net, bilinear": {"upsampling": "bilinear"}}
+MEMBERS: Final[Mapping[str, Mapping[str, Value]]] = {"U-Net": {}, "U-Net bilinear": {"upsampling": "bilinear"}}
 
 RELU = Activation(kind="relu")
 BATCH_NORM = BatchNorm2d(epsilon=1e-5)

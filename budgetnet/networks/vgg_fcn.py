@@ -64,7 +64,7 @@ MEMBERS: Final[Mapping[str, Mapping[str, Value]]] = {
     "FCN-32s VGG-16": {"skips": "fcn32s"},
     "FCN-16s VGG-16": {"skips": "fcn16s"},
     "FCN-8s VGG-16": {"skips": "fcn8s"},
-    "FCN-8s VGG-16, compact": {"skips": "fcn8s", "form": "compact"},
+    "FCN-8s VGG-16 compact": {"skips": "fcn8s", "form": "compact"},
 }
 
 

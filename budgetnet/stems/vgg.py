@@ -9,6 +9,7 @@ import hashlib
 import pickle
 import zipfile
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,9 +73,10 @@ def read(path: Path, *, classifier: bool) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for ours, (theirs, size) in wanted.items():
         weight, bias = held[f"{theirs}.weight"].float(), held[f"{theirs}.bias"].float()
-        for name, tensor, asked in (("weight", weight, size), ("bias", bias, size[:1])):
-            if tensor.numel() != torch.Size(asked).numel():
-                rule = f"must be VGG-16's, of size {tuple(asked)} in all"
+        flat = (size[0], prod(size[1:])) if ours in FC else size
+        for name, tensor, asked in (("weight", weight, flat), ("bias", bias, size[:1])):
+            if tuple(tensor.shape) != asked:
+                rule = f"must be VGG-16's, of size {asked}"
                 raise BudgetnetError(f"{where}: {theirs}.{name}: {rule}, but got {tuple(tensor.shape)}")
             if not bool(torch.isfinite(tensor).all()):
                 raise BudgetnetError(f"{where}: {theirs}.{name}: must hold finite numbers, but does not")

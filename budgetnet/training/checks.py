@@ -49,7 +49,9 @@ def _require_parts(training: Training, processes: int) -> None:
 
 
 def _require_stem(stem: str, candidates: Iterable[Candidate]) -> None:
-    """Every file that some candidate begins with is read once, for the widest of them: it must be wide enough."""
+    """Every file that some candidate begins with is read for the widest of them: it must be wide enough. A VGG-16 for
+    each form of the network.
+    """
     widest: dict[Path, float] = {}
     try:
         several = list(candidates)
@@ -58,7 +60,10 @@ def _require_stem(stem: str, candidates: Iterable[Candidate]) -> None:
             widest[sources.find(stem, multiplier).path] = multiplier
         for multiplier in widest.values():
             stems.load(stem, multiplier)
-        for other in (candidate for candidate in several if candidate not in mobile):
+        others = [candidate for candidate in several if candidate.network not in stems.ON_MOBILENET]
+        names = ("form", "depth_multiplier")
+        alike = {(one.network, *(one.parameters.get(name) for name in names)): one for one in others}
+        for other in alike.values():
             stems.of(stem, other)
     except BudgetnetError as error:
         raise BudgetnetError(f"training.stem: {error}") from None
