@@ -382,12 +382,14 @@ def bilinear_kernel(size: int, stride: int) -> Tensor:
     kernel is twice the stride). What a smaller kernel cuts off is made up for, so that a map of ones stays one, and
     what a larger one has more is zero; outputs that no weight leads to (a kernel smaller than the stride) stay zero.
     """
-    ramp = (1 - (torch.arange(size) - (size - 1) / 2).abs() / stride).clamp(min=0)
+    middle = (size - 1) / 2
+    ramp = [max(1 - abs(place - middle) / stride, 0.0) for place in range(size)]
     for phase in range(min(stride, size)):
-        total = float(ramp[phase::stride].sum())
-        if total > 0 and abs(total - 1) > 1e-6:
-            ramp[phase::stride] /= total
-    return ramp[:, None] * ramp[None, :]
+        total = sum(ramp[phase::stride])
+        if total > 0:
+            ramp[phase::stride] = [weight / total for weight in ramp[phase::stride]]
+    side = torch.tensor(ramp)
+    return side[:, None] * side[None, :]
 
 
 def _activation(op: ops.Activation, inputs: tuple[Shape, ...]) -> nn.Module:
