@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from budgetnet import options
-from budgetnet.errors import printable
+from budgetnet.errors import BudgetnetError, printable
 from budgetnet.terminal import wide_console
 from budgetnet.training_options import EpochsOption, RecipeOption, SeedOption, SettingOption, changes
 
@@ -54,6 +54,9 @@ def compare(
 
     loaded = load(scenario)
     training = changes(setting, recipe=recipe, epochs=epochs, seed=seed)
+    if training and not train:
+        raise BudgetnetError(f"--train: must be given to train otherwise, but got {', '.join(training)} without it")
+    options.refuse_together({"--train": train, "--no-files": no_files})
     asked = loaded.changed(training=training, dataset=dataset or loaded.dataset or "synthetic")
     screen = wide_console()
     done = run_compare(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, final
@@ -16,7 +16,7 @@ from budgetnet.errors import BudgetnetError
 from budgetnet.locks import alone
 from budgetnet.progress import Watch, bars
 from budgetnet.provenance import provenance
-from budgetnet.report import Report
+from budgetnet.report import Picture, Report
 from budgetnet.results import Evaluate, Run, Step, TrainingError
 from budgetnet.scenario import Scenario
 
@@ -65,7 +65,9 @@ def run_compare(
         settings = {**scenario.training.model_dump(mode="json"), "dataset": scenario.dataset}
     made, pictures = compare_report.report(comparison, settings, made_by=provenance())
     written = []
-    if write:
+    if not write:
+        made = replace(made, blocks=[block for block in made.blocks if not isinstance(block, Picture)])
+    else:
         written = files.write_all(folder, {**pictures, **formats.files(made, "markdown", "csv", "json")})
     failed = train and not interrupted and not comparison.scored
     return Outcome(shown=made, written=written, interrupted=interrupted, all_failed=failed)

@@ -63,6 +63,25 @@ def test_camera_groups_with_one_network_are_compared_and_those_with_several_are_
         compare(several)
 
 
+def test_memory_is_a_limit_that_is_named():
+    tight = TINY.changed(budget_gops=50, budget_mb=0.4, precision="int8")
+    said = verdict(compare(tight, ["ENet", "MobileNet-FCN half as wide"]))
+    assert "The nearest that does not is ENet: " in said
+    assert "of 0.4 MB" in said
+    rows = report(compare(tight, ["ENet"]))[0].tables[0].rows
+    assert rows[0]["over"] == "budget_mb"
+
+
+def test_shares_are_of_what_a_reserve_leaves():
+    said = verdict(compare(load("urban").changed(reserve=0.5), ["ENet"]))
+    assert "ENet: needs 268.8 of 150 GOPS, 1.79 times as much" in said
+
+
+def test_what_would_do_nothing_is_refused(shell):
+    assert "must be given to train otherwise, but got epochs without it" in shell.refused("compare", "--epochs", "3")
+    assert "must be given one at a time" in shell.refused("compare", "--train", "--no-files")
+
+
 def test_some_are_named_by_their_name_or_their_family():
     found = [peer.name for peer in compare(TINY, ["vgg-fcn", "ENet"]).peers]
     assert found[0] == "ENet"

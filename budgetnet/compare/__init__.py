@@ -48,7 +48,7 @@ class Peer:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Networks under one scenario, the fewest operations first."""
+    """Networks under one scenario, those that take the least of its operations first."""
 
     scenario: Scenario
     peers: tuple[Peer, ...]

@@ -5,11 +5,12 @@ from typing import Any, Final
 
 from budgetnet import units
 from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, UTILISATION, shares_named
-from budgetnet.compare import Comparison, Peer
+from budgetnet.compare import LARGEST, Comparison, Peer
 from budgetnet.compare.picture import bars_png
-from budgetnet.plan import asked
+from budgetnet.plan import asked, need, share
 from budgetnet.report import Block, Column, Picture, Report, Table, Text
 from budgetnet.report import facts as report_facts
+from budgetnet.scenario import Scenario
 
 PLAIN, TRAINED = "compare", "compare-trained"
 """What reports are called: those with trainings have files of their own."""
@@ -31,8 +32,9 @@ COLUMNS: Final = (
     Column(key="images_per_second", heading="img/s in budget", show=lambda value: units.at_most(value, 1)),
     Column(key="required_gops", heading="GOPS", show=units.gops),
     UTILISATION,
-    Column(key="headroom_gops", heading="under (+) or over (-)", show=_signed),
+    Column(key="headroom_gops", heading="headroom GOPS", show=_signed),
     Column(key="fits", heading="fits"),
+    Column(key="over", heading="over", right=False),
 )
 EXACT: Final = (
     Column(key="name", heading="network", right=False),
@@ -66,7 +68,7 @@ def report(
     title = f"Networks under scenario {scenario.name}"
     table = Table(
         key=key,
-        title="Networks, the fewest operations first; in bold those that fit",
+        title="Networks, those that take the least first; in bold those that fit",
         columns=shares_named(shown, scenario),
         rows=rows,
         marked=lambda each: bool(each["fits"]),
@@ -75,6 +77,7 @@ def report(
     if scored:
         blocks.append(Text(text=trained_alike(comparison)))
     blocks += [Picture(title="What each network takes of the budget", path=picture), table]
+    blocks.append(report_facts("Scenario", _facts(scenario)))
     if training:
         blocks.append(report_facts("How all were trained", training))
     if made_by:
@@ -115,6 +118,7 @@ def row(peer: Peer) -> dict[str, Any]:
         "utilisation": planned.utilisation,
         "headroom_gops": planned.headroom_gops,
         "fits": planned.fits,
+        "over": ", ".join(planned.broken),
         "reason": peer.reason,
     }
     if peer.result is not None:
@@ -127,28 +131,44 @@ def verdict(comparison: Comparison) -> str:
     """How many fit, which is the largest of them, and which is the nearest of the others."""
     scenario, fitting = comparison.scenario, comparison.fitting
     over = [peer for peer in comparison.peers if not peer.planned.fits]
-    told = (
-        f"{len(fitting)} of {units.counted(len(comparison.peers), 'network fits', 'networks fit')} {asked(scenario)}."
-    )
+    several = units.counted(len(comparison.peers), "network fits", "networks fit")
+    told = f"{len(fitting)} of {several} {asked(scenario)}."
     if fitting:
         largest = fitting[-1]
-        told += f" The largest of them is {largest.name}: {_need(largest)}."
+        told += f" The largest of them is {largest.name} ({share(largest.planned)})."
     if over:
-        nearest = over[0]
-        told += f" The nearest that does not is {nearest.name}: {_need(nearest)}."
+        nearest = min(over, key=lambda peer: max(use.required / use.available for use in peer.planned.uses))
+        needs = "; ".join(need(nearest.planned, limit) for limit in nearest.planned.broken)
+        told += f" The nearest that does not is {nearest.name}: {needs}."
+    own = [peer for peer in comparison.peers if peer.name == LARGEST]
+    told += f" The {LARGEST} is {own[0].candidate.label}." if own else ""
     return told
 
 
-def _need(peer: Peer) -> str:
-    planned = peer.planned
-    return f"{units.gops(planned.required_gops)} GOPS, {planned.utilisation:,.2f} times the budget"
+def _facts(scenario: Scenario) -> dict[str, Any]:
+    """What figures are figures of. Operations and training are those of the first group's images."""
+    groups = {
+        f"group {group.name}": f"{group.count} x {group.fps:g} fps, images of {group.height} x {group.width}"
+        for group in scenario.groups
+    }
+    first = {"MOP are those of": f"the images of {scenario.groups[0].name}"} if len(groups) > 1 else {}
+    budget = f"{scenario.budget_gops:g} GOPS" + (f", {scenario.budget_mb:g} MB" if scenario.budget_mb else "")
+    kept = {"kept for other work": f"{100 * scenario.reserve:g} %"} if scenario.reserve else {}
+    return {
+        **groups,
+        **first,
+        "budget": budget,
+        **kept,
+        "classes": scenario.class_count,
+        "precision": scenario.precision,
+    }
 
 
 def trained_alike(comparison: Comparison) -> str:
     """Who came out best, and what that says."""
     scored = comparison.scored
     if not scored:
-        return "No training gave a result."
+        return "No training has given a result yet."
     fits = [peer for peer in scored if peer.planned.fits]
     best = scored[0]
     told = f"Trained alike from random numbers, the best mean IoU is that of {best.name}, {_iou(best)}"
