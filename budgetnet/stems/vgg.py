@@ -6,8 +6,6 @@ x 7 kernel; `classifier.3` those of a 1 x 1. Images are scaled as torchvision's 
 """
 
 import hashlib
-import pickle
-import zipfile
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
@@ -21,6 +19,7 @@ from torch import Tensor
 from budgetnet.errors import BudgetnetError, first_of, printable, shorten
 from budgetnet.networks._vgg import BLOCKS
 from budgetnet.stems.weights import Triple
+from budgetnet.torch_files import UNREADABLE
 
 MEAN: Final[Triple] = (0.485, 0.456, 0.406)
 STD: Final[Triple] = (0.229, 0.224, 0.225)
@@ -30,19 +29,6 @@ PREFIXES: Final = ("conv", "fc6", "fc7")
 """How the names of the network's own tensors begin that VGG-16 has."""
 
 FC: Final = {"fc6": ("classifier.0", (4096, 512, 7, 7)), "fc7": ("classifier.3", (4096, 4096, 1, 1))}
-
-_UNREADABLE: Final = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    zipfile.BadZipFile,
-    pickle.UnpicklingError,
-    SafetensorError,
-)
 
 
 def layers() -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -97,7 +83,7 @@ def _held(path: Path, where: str) -> Mapping[str, Any]:
         if path.suffix.lower() == ".safetensors":
             return load_file(path)
         held = torch.load(path, weights_only=True, map_location="cpu")
-    except _UNREADABLE as error:
+    except (*UNREADABLE, SafetensorError) as error:
         raise BudgetnetError(f"{where}: {rule}, but got {shorten(type(error).__name__)}") from None
     if not isinstance(held, Mapping):
         raise BudgetnetError(f"{where}: {rule}, but got {shorten(type(held).__name__)}")

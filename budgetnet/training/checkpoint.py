@@ -7,36 +7,21 @@ kept, and how many batches are done; the order of the images follows from (seed,
 import copy
 import io
 import json
-import pickle
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from budgetnet import files, records
 from budgetnet.errors import printable
+from budgetnet.torch_files import UNREADABLE
 from budgetnet.training.optimizing import Average
 from budgetnet.training.team import Place
 from budgetnet.training_settings import completed
-
-_UNREADABLE: Final = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-    pickle.UnpicklingError,
-)
-"""What torch raises on files that are cut short, overwritten, or not its own."""
 
 
 @final
@@ -94,7 +79,7 @@ def problem(path: Path, identity: str) -> str | None:
         return None
     try:
         kept = completed(json.loads(_read(path)["identity"]))
-    except _UNREADABLE:
+    except UNREADABLE:
         return "cannot be read"
     differing = records.differing(kept, json.loads(identity))
     return f"is of another one ({printable('; '.join(differing[:5]))})" if differing else None
@@ -133,7 +118,7 @@ def restore(path: Path, state: State, *, identity: str) -> bool:
         if state.average is not None:
             state.average.model.load_state_dict(kept["average"])
         state.optimizer.load_state_dict(kept["optimizer"])
-    except _UNREADABLE:
+    except UNREADABLE:
         state.model.load_state_dict(before)  # the optimizer's state is loaded last and whole, or not at all
         if state.average is not None:
             state.average.model.load_state_dict(before)
