@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from budgetnet import ops, strided
-from budgetnet.graph import Graph, Node
+from budgetnet.graph import Graph, Node, module_path
 from budgetnet.ops import PaddingRule, Shape, padding_by
 
 
@@ -75,11 +75,6 @@ class GraphModule(nn.Module):
     def node_module(self, name: str) -> nn.Module:
         """The module that was built for the graph's node `name`."""
         return self.get_submodule(module_path(name))
-
-
-def module_path(node_name: str) -> str:
-    """`conv1_pointwise/BiasAdd` -> `conv1_pointwise.BiasAdd`."""
-    return node_name.replace("/", ".")
 
 
 def build(graph: Graph, *, seed: int | None = None) -> GraphModule:

@@ -105,3 +105,8 @@ class GraphBuilder:
     def finish(self) -> Graph:
         """The graph of all nodes added; the last one is its output."""
         return Graph(nodes=tuple(self._nodes.values()))
+
+
+def module_path(node_name: str) -> str:
+    """Where a built network keeps a node's parameters: `conv1_pointwise/BiasAdd` -> `conv1_pointwise.BiasAdd`."""
+    return node_name.replace("/", ".")

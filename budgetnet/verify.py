@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from budgetnet import units
-from budgetnet.build import GraphModule, build, module_path
+from budgetnet.build import GraphModule, build
 from budgetnet.count import Count, count
 from budgetnet.errors import BudgetnetError
-from budgetnet.graph import Graph
+from budgetnet.graph import Graph, module_path
 from budgetnet.networks import Candidate
 
 LARGEST_BYTES = 8 * units.GIGA

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from budgetnet import ops
-from budgetnet.build import build, module_path
+from budgetnet.build import build
 from budgetnet.count import Layer, count
-from budgetnet.graph import GraphBuilder
+from budgetnet.graph import GraphBuilder, module_path
 from counters import layer_cases
 from counters.layer_cases import CALLS, KINDS, Call, Case
 from counters.peers import Counter, attempt

@@ -1,0 +1,1 @@
+"""Deployed networks: graph and weights -> an ONNX model, and what runs it."""
