@@ -48,7 +48,7 @@ def choice(scenario: "Scenario", text: str) -> list[Candidate]:
     """
     networks = scenario.networks
     if len(networks) == 1:
-        return [_one(networks[0].family, text, "--candidate")]
+        return [worded(networks[0].family, text, "--candidate")]
     given: dict[str, str] = {}
     for part in text.split(";"):
         name, words = _named([each.name for each in networks], part.strip())
@@ -59,7 +59,7 @@ def choice(scenario: "Scenario", text: str) -> list[Candidate]:
     missing = [each.name for each in networks if each.name not in given]
     if missing:
         raise BudgetnetError(f"--candidate: must name every network, but got none for {', '.join(missing)}")
-    return [_one(each.family, given[each.name], f"--candidate: {each.name}") for each in networks]
+    return [worded(each.family, given[each.name], f"--candidate: {each.name}") for each in networks]
 
 
 def chosen(scenario: "Scenario", text: str | None, row: str | None) -> Candidate:
@@ -71,7 +71,7 @@ def chosen(scenario: "Scenario", text: str | None, row: str | None) -> Candidate
     if len(networks) > 1:
         rule = "scenario: must be one whose camera groups share one network"
         raise BudgetnetError(f"{rule}, but got {', '.join(each.name for each in networks)}")
-    return _one(networks[0].family, text, "--candidate") if text is not None else _of_row(networks[0].family, row or "")
+    return worded(networks[0].family, text, "--candidate") if text is not None else _of_row(networks[0].family, row or "")
 
 
 def _of_row(network: str, word: str) -> Candidate:
@@ -121,17 +121,18 @@ def _named(names: Sequence[str], part: str) -> tuple[str, str]:
     return (found[1], found[2] or found[3] or "") if found else ("", "")
 
 
-def _one(network: str, text: str, where: str) -> Candidate:
+def worded(network: str, text: str, where: str) -> Candidate:
+    """A candidate of a network from words or a label; `where` is what errors call the text. Raises BudgetnetError."""
     plain = [parameter for parameter in family(network).declaration.PARAMETERS if not parameter.named]
     if "/" in text or (len(plain) == 1 and "=" not in text and text.strip()):  # a label may be of one parameter
-        return _from_label(network, text)
+        return _from_label(network, text, where)
     words = text.replace(",", " ").split()
     if not words:
         raise BudgetnetError(f"{where}: must name parameters as NAME=VALUE, or be a label, but got {shorten(text)}")
     return candidate(network, words)
 
 
-def _from_label(network: str, text: str) -> Candidate:
+def _from_label(network: str, text: str, where: str) -> Candidate:
     """`0.5 / Conv2d_13_pointwise / fcn / 7 / 1024`: every parameter in the declared order. Those that labels name
     follow where they are not the default: `output_stride=16`.
     """
@@ -143,7 +144,7 @@ def _from_label(network: str, text: str) -> Candidate:
     if head in heads.names():
         names += [parameter.name for parameter in chosen.head_parameters(head) if not parameter.named]
     if len(plain) != len(names):
-        raise BudgetnetError(f"--candidate: must be {' / '.join(names)}, but got {shorten(text)}")
+        raise BudgetnetError(f"{where}: must be {' / '.join(names)}, but got {shorten(text)}")
     return candidate(network, [*(f"{name}={word}" for name, word in zip(names, plain, strict=True)), *named])
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeAlias, final
 from budgetnet import ops, units
 from budgetnet.count import count
 from budgetnet.graph import Graph, Node
+from budgetnet.memory import BIAS_BYTES
 from budgetnet.ops import NoRuleError, Operator, Shape
 from budgetnet.units import Number, Precision
 
@@ -62,7 +63,8 @@ class Kernel:
 
     def bytes(self, precision: Precision, batch: int = 1) -> Number:
         """What goes over the memory bus, if nothing stays on chip: maps in and out, and the weights once a batch."""
-        return units.BYTES[precision] * (batch * (self.read + self.written) + self.weights + self.biases)
+        numbers = batch * (self.read + self.written) + self.weights
+        return units.BYTES[precision] * numbers + BIAS_BYTES[precision] * self.biases
 
 
 def kernels(graph: Graph) -> tuple[Kernel, ...]:

@@ -1,0 +1,136 @@
+"""Shares of peak and bandwidth that explain measurements, by least squares on logarithms: twice as long and half as
+long are equally wrong.
+
+Every network counts alike, whatever it takes. What was measured of it layer by layer counts by its share of the time,
+and what was measured as a whole as much again. A weak prior holds classes that no measurement tells of where they were:
+at the shipped efficiencies. Differences beyond a fifth count less (soft L1): single outliers do not bend the fit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from budgetnet.calibration.measured import Measurement, networks
+from budgetnet.efficiencies import Efficiency
+from budgetnet.kernels import KERNEL_CLASSES
+
+Numbers: TypeAlias = NDArray[np.float64]
+
+PARAMETERS: Final = (*KERNEL_CLASSES, "bandwidth", "floor_us")
+LEAST: Final = np.log([1e-5] * len(KERNEL_CLASSES) + [1e-4, 1e-3])
+MOST: Final = np.log([4.0] * len(KERNEL_CLASSES) + [4.0, 1e6])
+PRIOR_SPREAD: Final = 1.0
+"""Of the logarithms, around the shipped efficiencies: a factor of e either way is nothing unusual."""
+PRIOR_WEIGHT: Final = 0.1
+SOFT: Final = 0.2
+STARTS: Final = (0.3, 1.0, 3.0)
+"""From so many times the prior's bandwidth the search begins: which of the two roofs a kernel is under has no slope."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Measurements as arrays: for every kernel of each its `measurement`, its class, its operations over the peak, its
+    bytes over the bandwidth (0 where that is not known), in seconds.
+    """
+
+    measurement: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    compute: Numbers
+    memory: Numbers
+    seconds: Numbers
+    weights: Numbers
+
+    @classmethod
+    def of(cls, measurements: Sequence[Measurement]) -> "Table":
+        """The arrays of measurements."""
+        rows = [(number, each, kernel) for number, each in enumerate(measurements) for kernel in each.kernels]
+        return cls(
+            measurement=np.array([number for number, _, _ in rows]),
+            kind=np.array([KERNEL_CLASSES.index(kernel.kind) for _, _, kernel in rows]),
+            compute=np.array([m.batch * (kernel.ops or kernel.moves) / m.hardware.peak for _, m, kernel in rows]),
+            memory=np.array(
+                [
+                    0.0 if m.hardware.bandwidth is None else kernel.bytes(m.precision, m.batch) / m.hardware.bandwidth
+                    for _, m, kernel in rows
+                ]
+            ),
+            seconds=np.array([each.seconds for each in measurements]),
+            weights=_weights(measurements),
+        )
+
+    def predicted(self, logarithms: Numbers) -> Numbers:
+        """Seconds of each measurement, with the parameters' logarithms."""
+        values = np.exp(logarithms)
+        shares, bandwidth, launch = values[: len(KERNEL_CLASSES)], values[-2], values[-1] / 1e6
+        each = np.maximum(self.compute / shares[self.kind], self.memory / bandwidth) + launch
+        return np.bincount(self.measurement, each, minlength=len(self.seconds))
+
+
+def _weights(measurements: Sequence[Measurement]) -> Numbers:
+    """Square roots of what each measurement counts: 1 for a whole network, and 1 for all its layers together."""
+    layers: dict[str, float] = {}
+    for each in measurements:
+        if not each.whole:
+            layers[each.network] = layers.get(each.network, 0.0) + each.seconds
+    return np.sqrt([1.0 if each.whole else each.seconds / layers[each.network] for each in measurements])
+
+
+def logarithms(efficiency: Efficiency) -> Numbers:
+    """The parameters of efficiencies, as the fit sees them."""
+    values = np.log([max(float(getattr(efficiency, name)), 1e-3 if name == "floor_us" else 1e-5) for name in PARAMETERS])
+    return np.clip(values, LEAST, MOST)
+
+
+def fitted(measurements: Sequence[Measurement], prior: Efficiency) -> Numbers:
+    """The logarithms of the parameters that explain measurements best."""
+    table, start = Table.of(measurements), logarithms(prior)
+    number = len(networks(measurements))
+
+    def residuals(found: Numbers) -> Numbers:
+        off = table.weights * np.log(table.predicted(found) / table.seconds)
+        held = np.sqrt(PRIOR_WEIGHT) * (found - start) / PRIOR_SPREAD
+        return np.concatenate([off, held])
+
+    best: Any = None
+    for times in STARTS:
+        begin = start.copy()
+        begin[-2] = np.clip(begin[-2] + np.log(times), LEAST[-2], MOST[-2])
+        found = least_squares(
+            residuals, begin, bounds=(LEAST - 1e-9, MOST + 1e-9), loss="soft_l1", f_scale=SOFT, max_nfev=200
+        )
+        if best is None or found.cost < best.cost:
+            best = found
+    assert number > 0, "there is something to fit"
+    return np.asarray(best.x, dtype="float64")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """How predictions stand to measurements: |predicted / measured - 1| at the median and the 90th percentile, and
+    Spearman's rank correlation, None for fewer than three.
+    """
+
+    median: float
+    p90: float
+    spearman: float | None
+    measurements: int
+
+    @classmethod
+    def of(cls, predicted: Sequence[float], measured: Sequence[float]) -> "Quality":
+        """Of pairs, one or more."""
+        from scipy.stats import spearmanr
+
+        off = np.abs(np.array(predicted) / np.array(measured) - 1)
+        ranks = float(spearmanr(predicted, measured).statistic) if len(predicted) > 2 else None
+        return cls(
+            median=float(np.median(off)),
+            p90=float(np.quantile(off, 0.9)),
+            spearman=None if ranks is None or np.isnan(ranks) else ranks,
+            measurements=len(predicted),
+        )

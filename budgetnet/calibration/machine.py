@@ -1,0 +1,111 @@
+"""Measurements of this machine: its peak and bandwidth, and networks layer by layer, all in ONNX Runtime in float32."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from budgetnet.build import build
+from budgetnet.calibration.measured import Hardware, Measurement
+from budgetnet.deploy.emit import emit
+from budgetnet.deploy.profiling import profile, session
+from budgetnet.deploy.writer import IR_VERSION, OPSET
+from budgetnet.kernels import kernels
+from budgetnet.networks import Candidate
+
+CLASSES: Final = 7
+SIDE: Final = 1024
+"""Of the square matrices whose product tells the peak."""
+NUMBERS: Final = 2**25
+"""Of the map whose copy tells the bandwidth: more than caches hold."""
+READINGS: Final = 20
+PATIENCE: Final = 1.5
+"""Seconds that the peak and the bandwidth are looked for, each: a machine under load shows its best only now and then."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A network to be measured, for images of one size."""
+
+    candidate: Candidate
+    height: int
+    width: int
+
+    @property
+    def name(self) -> str:
+        """`0.5 / Conv2d_13_pointwise / fcn / 7 / 1024 at 320 x 480`."""
+        return f"{self.candidate.label} at {self.height} x {self.width}"
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def hardware(threads: int) -> Hardware:
+    """This machine's peak, the fastest product of large matrices, and its bandwidth, the fastest copy of a large map:
+    the best of what `PATIENCE` seconds show.
+    """
+    a = np.ones((SIDE, SIDE), dtype="float32")
+    product = _one("MatMul", [SIDE, SIDE], a)
+    copy = _one("Relu", [NUMBERS], None)
+    peak = 2 * SIDE**3 / _best(session(product, threads=threads), a)
+    moved = 2 * 4 * NUMBERS / _best(session(copy, threads=threads), np.ones(NUMBERS, dtype="float32"))
+    return Hardware(peak=peak, bandwidth=moved)
+
+
+def _one(kind: str, shape: Sequence[int], constant: Any) -> bytes:
+    """A model of one node, of the input and perhaps a constant."""
+    names = ["x"] if constant is None else ["x", "constant"]
+    body = helper.make_graph(
+        [helper.make_node(kind, names, ["y"])],
+        "one",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+        initializer=[] if constant is None else [numpy_helper.from_array(constant, "constant")],
+    )
+    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    return bytes(model.SerializeToString())
+
+
+def _best(model: Any, given: Any) -> float:
+    """The seconds of the fastest pass."""
+    best, begun = float("inf"), time.perf_counter()
+    while time.perf_counter() - begun < PATIENCE:
+        started = time.perf_counter()
+        model.run(None, {"x": given})
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+def measurements(
+    cases: Sequence[Case],
+    on: Hardware,
+    *,
+    threads: int,
+    readings: int = READINGS,
+    classes: int = CLASSES,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[Measurement]:
+    """Every network as a whole, and kernel by kernel, batch 1, with weights drawn at random."""
+    random = np.random.default_rng(0)
+    for number, case in enumerate(cases):
+        graph = case.candidate.graph(classes=classes, height=case.height, width=case.width)
+        steps = kernels(graph)
+        weights = {name: tensor.numpy() for name, tensor in build(graph, seed=0).state_dict().items()}
+        images = random.standard_normal((1, 3, case.height, case.width), dtype="float32")
+        found = profile(
+            emit(graph, weights).SerializeToString(), steps, images, threads=threads, readings=readings
+        )
+        common: dict[str, Any] = {"network": case.name, "hardware": on, "precision": "fp32"}
+        yield Measurement(kernels=steps, seconds=found.seconds, whole=True, **common)
+        for kernel in steps:
+            if found.kernels.get(kernel.name):
+                seconds = found.kernels[kernel.name]
+                yield Measurement(kernels=(kernel,), seconds=seconds, whole=False, **common)
+        progress(number + 1, len(cases))

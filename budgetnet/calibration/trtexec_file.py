@@ -1,0 +1,82 @@
+"""Layer times out of trtexec's JSON profile (`--exportProfile=layers.json`), as TensorRT's samples write it: a list
+whose entries hold `name` and `medianMs` or `averageMs`, behind one that holds `count`.
+
+TensorRT joins layers: `A + B` is one entry for both, `PWN(A)` an activation by itself, `{ForeignNode[A...B]}` all from A
+to B, `Reformatting CopyNode for Input Tensor 0 to A` a copy for A. Names are those of the model's nodes, which are the
+graph's. What names no node of the graph counts for the layer before it, as what a runtime adds by itself.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from budgetnet import records
+from budgetnet.calibration.measured import Hardware, Measurement
+from budgetnet.errors import BudgetnetError, printable, shorten
+from budgetnet.kernels import Kernel
+from budgetnet.units import Precision
+
+TIMES: Final = ("medianMs", "averageMs")
+MOST_MILLISECONDS: Final = 1e7
+_RANGE: Final = re.compile(r"\[(.+?)\.\.\.(.+?)\]")
+
+
+def read(
+    path: Path, name: str, kernels: Sequence[Kernel], hardware: Hardware, precision: Precision, batch: int = 1
+) -> list[Measurement]:
+    """The network `name` as a whole, and each layer that TensorRT ran. Raises BudgetnetError that names entry, rule and
+    value, or where no entry names a node of the network.
+    """
+    where = printable(str(path))
+    groups = _grouped(_entries(records.read(path), where), kernels)
+    if not groups:
+        raise BudgetnetError(f"{where}: must name layers of {name}, but names none of them")
+    common: dict[str, Any] = {"network": name, "hardware": hardware, "precision": precision, "batch": batch}
+    total = sum(seconds for _, seconds in groups)
+    whole = Measurement(kernels=tuple(kernels), seconds=total, whole=True, **common)
+    return [whole, *(Measurement(kernels=tuple(of), seconds=took, whole=False, **common) for of, took in groups)]
+
+
+def _entries(record: Any, where: str) -> list[tuple[str, float]]:
+    """Name and seconds of each layer."""
+    if not isinstance(record, list):
+        raise BudgetnetError(f"{where}: must be a list of layers, as trtexec --exportProfile writes it, but is not")
+    found = []
+    for number, entry in enumerate(record):
+        if not isinstance(entry, Mapping) or "name" not in entry:
+            continue  # the count of passes
+        key = next((key for key in TIMES if key in entry), None)
+        if key is None:
+            raise BudgetnetError(f"{where}: entry {number}: must hold {' or '.join(TIMES)}, but got {shorten(entry)}")
+        try:
+            name = records.text(entry["name"], "name")
+            milliseconds = records.number(entry[key], key, 0, MOST_MILLISECONDS)
+        except BudgetnetError as error:
+            raise BudgetnetError(f"{where}: entry {number}: {error}") from None
+        found.append((name, milliseconds / 1000))
+    return found
+
+
+def _grouped(entries: Sequence[tuple[str, float]], kernels: Sequence[Kernel]) -> list[tuple[list[Kernel], float]]:
+    """Kernels that were run as one, and their seconds; entries that share a kernel are put together."""
+    groups: list[tuple[set[int], float]] = []
+    for name, seconds in entries:
+        mine = set(_named(name, kernels))
+        if not mine and groups:
+            mine = set(groups[-1][0])
+        apart = [group for group in groups if not group[0] & mine]
+        for kernels_of, taken in (group for group in groups if group[0] & mine):
+            mine, seconds = mine | kernels_of, seconds + taken
+        groups = [*apart, (mine, seconds)] if mine else apart
+    return [([kernels[place] for place in sorted(places)], seconds) for places, seconds in groups if seconds > 0]
+
+
+def _named(name: str, kernels: Sequence[Kernel]) -> list[int]:
+    """The places of the kernels that an entry names."""
+    places = {node.name: place for place, kernel in enumerate(kernels) for node in kernel.nodes}
+    span = _RANGE.search(name)
+    if span and span[1] in places and span[2] in places:
+        return list(range(places[span[1]], places[span[2]] + 1))
+    words = re.split(r" \+ |[()\[\]{},\s]+", name)
+    return [places[word] for word in words if word in places]

@@ -1,0 +1,87 @@
+"""Where a network's time goes in ONNX Runtime: its own profile, with each node's time given to a kernel.
+
+The runtime names a fused convolution by what it gives: by its activation. What it adds by itself (layouts that are
+changed, shapes that are computed) has names of its own, and counts for the kernel before it.
+"""
+
+import json
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, final
+
+from budgetnet.deploy.folding import Array
+from budgetnet.deploy.writer import CLASSES, IMAGES, SCORES
+from budgetnet.kernels import Kernel
+
+WARM_UP: Final = 3
+_SUFFIX: Final = "_kernel_time"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """Medians in seconds: of a whole pass, with no profile being taken, and of each kernel by its name; a kernel that
+    the runtime left out is not among them.
+    """
+
+    seconds: float
+    kernels: Mapping[str, float]
+
+
+def profile(model: bytes, kernels: Sequence[Kernel], images: Array, *, threads: int, readings: int) -> Profile:
+    """Runs a model `readings` times without and with the runtime's profile."""
+    plain = session(model, threads=threads)
+    with tempfile.TemporaryDirectory() as folder:
+        profiled = session(model, threads=threads, profile=str(Path(folder) / "profile"))
+        for _ in range(WARM_UP):
+            plain.run(None, {IMAGES: images})
+            profiled.run(None, {IMAGES: images})
+        seconds = []
+        for _ in range(readings):
+            started = time.perf_counter()
+            plain.run(None, {IMAGES: images})
+            seconds.append(time.perf_counter() - started)
+            profiled.run(None, {IMAGES: images})
+        events = json.loads(Path(profiled.end_profiling()).read_text(encoding="utf-8"))
+    layers = given_to(kernels, node_times(events, skip=WARM_UP))
+    return Profile(seconds=statistics.median(seconds), kernels=layers)
+
+
+def session(model: bytes, *, threads: int, profile: str | None = None) -> Any:
+    """A session of ONNX Runtime on the processor."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = profile
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def node_times(events: Sequence[Mapping[str, Any]], *, skip: int) -> dict[str, float]:
+    """Node -> the median of its seconds, in the order of their first pass, without the first `skip` passes."""
+    found: dict[str, list[float]] = {}
+    for event in events:
+        if event.get("cat") == "Node" and str(event["name"]).endswith(_SUFFIX):
+            found.setdefault(str(event["name"]).removesuffix(_SUFFIX), []).append(float(event["dur"]))
+    return {name: statistics.median(each[skip:] or each) / 1e6 for name, each in found.items()}
+
+
+def given_to(kernels: Sequence[Kernel], nodes: Mapping[str, float]) -> dict[str, float]:
+    """Kernel -> the seconds of the nodes that are its own, or that follow it and are nobody's."""
+    owners = {node.name: kernel.name for kernel in kernels for node in kernel.nodes}
+    owners |= {name: kernels[-1].name for name in (SCORES, CLASSES)}
+    found: dict[str, float] = {}
+    before = kernels[0].name
+    for name, seconds in nodes.items():
+        before = owners.get(re.sub(r"(_nchwc|_quant|_fused)+$", "", name), before)
+        found[before] = found.get(before, 0.0) + seconds
+    return found
