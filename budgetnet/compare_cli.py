@@ -43,10 +43,11 @@ def compare(
 ) -> None:
     """Put networks side by side: operations, parameters, memory, images per second within the budget.
 
-    Those that people know by a name (FCN on VGG-16, U-Net, SegNet, ENet, SkipNet-MobileNet, MobileNet-FCN), and the
-    scenario's own largest candidate that fits. Writes compare.md, compare.csv, compare.json and a picture. With --train
-    all are trained alike first (compare-trained.md ...); large ones take hours without a GPU, so name a few. After
-    Ctrl-C the same command goes on. Example: budgetnet compare urban --network ENet --network unet
+    Those that people know by a name (FCN on VGG-16 and ResNet-18, U-Net, SegNet, ENet, ERFNet, DeepLabv3 on MobileNet
+    v2, SkipNet-MobileNet, MobileNet-FCN), and the scenario's own largest candidate that fits. Writes compare.md,
+    compare.csv, compare.json and a picture. With --train all are trained alike first (compare-trained.md ...); large
+    ones take hours without a GPU, so name a few. After Ctrl-C the same command goes on. Example: budgetnet compare
+    urban --network ENet --network unet
     """
     from budgetnet.comparing import run_compare
     from budgetnet.formats import table

@@ -87,6 +87,9 @@ MORE = {
     "unet": {"depth": [1, 5], "upsampling": ["transposed", "bilinear"]},
     "skipnet-mobilenet": {"upsampling": ["transposed", "bilinear", "resize-convolution"]},
     "mobilenet-fcn": {"head": ["fcn8s"], "upsampling": ["resize-convolution"], "classifier_depth": [16, 64]},
+    "deeplab-mobilenet-v2": {"depth_multiplier": [0.1, 0.35, 1.0, 1.3], "output_stride": [8, 16, 32]},
+    "erfnet": {"depth_multiplier": [0.01, 0.0625, 0.3, 1.0]},
+    "fcn-resnet18": {"depth_multiplier": [0.01, 0.3, 1.0]},
 }
 
 
@@ -256,7 +259,10 @@ def test_enets_transposed_convolution_is_that_of_the_authors():
 
 
 SPACES = {
+    "deeplab-mobilenet-v2": {"depth_multiplier": [0.25], "output_stride": [16, 32]},
     "enet": {"depth_multiplier": [0.25, 0.5]},
+    "erfnet": {"depth_multiplier": [0.25, 0.5]},
+    "fcn-resnet18": {"depth_multiplier": [0.125, 0.25]},
     "mobilenet-fcn": {
         "depth_multiplier": [0.25],
         "final_endpoint": ["Conv2d_11_pointwise"],

@@ -9,6 +9,7 @@ from budgetnet import networks
 from budgetnet.count import count
 from budgetnet.heads import _fcn
 from budgetnet.networks import Candidate, family
+from budgetnet.published.networks import NETWORKS
 from budgetnet.receptive import receptive_fields
 
 TEXT = (Path(__file__).parents[1] / "docs" / "networks.md").read_text()
@@ -60,5 +61,23 @@ def test_counted_figures_are_what_is_counted(published):
     ):
         total = counted(key, 360, 640, 20)[1].total
         assert published[name] == f"{total.ops / 1e9:.2f} G operations, {total.params / 1e6:.{digits}f} M"
+    for name, key in (("ERFNet", "erfnet"), ("FCN-ResNet18", "fcn-resnet18")):
+        total = counted(key, 512, 1024, 20 if key == "erfnet" else 21)[1].total
+        digits = 3 if key == "erfnet" else 2
+        assert published[name] == f"{total.ops / 1e9:.2f} G operations, {total.params / 1e6:.{digits}f} M"
+    for name, key, parameters in (
+        ("ResNet-18's convolutions", "fcn-resnet18", {}),
+        ("MobileNet v2's convolutions", "deeplab-mobilenet-v2", {"output_stride": 32}),
+    ):
+        stem = counted(key, 224, 224, 21, **parameters)[1].part("stem")
+        assert published[name] == f"{stem.macs:,}, {stem.params:,}"
+    total = counted("deeplab-mobilenet-v2", 513, 513, 21)[1].total
+    assert published["DeepLabv3 MobileNet v2"] == f"{total.macs / 1e9:.2f} G MACs, {total.params / 1e6:.2f} M"
+    for stride in (8, 32):
+        total = counted("deeplab-mobilenet-v2", 513, 513, 21, output_stride=stride)[1].total
+        told = f"{total.ops / 1e9:.2f} G operations, {total.params / 1e6:.2f} M"
+        assert published[f"the same at stride {stride}"] == told
+    total = count(NETWORKS["mobilenet-v1"](224, 224)).total
+    assert published["MobileNet v1, the classifier"] == f"{total.macs:,}, {total.params:,}"
     assert published["U-Net"].startswith("31,030,658")  # tests/test_classic_networks.py counts it
     assert f"{counted('unet', 64, 64, 2)[1].total.params / 1e6:.2f} M" in TEXT
