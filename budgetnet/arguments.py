@@ -71,7 +71,9 @@ def chosen(scenario: "Scenario", text: str | None, row: str | None) -> Candidate
     if len(networks) > 1:
         rule = "scenario: must be one whose camera groups share one network"
         raise BudgetnetError(f"{rule}, but got {', '.join(each.name for each in networks)}")
-    return worded(networks[0].family, text, "--candidate") if text is not None else _of_row(networks[0].family, row or "")
+    return (
+        worded(networks[0].family, text, "--candidate") if text is not None else _of_row(networks[0].family, row or "")
+    )
 
 
 def _of_row(network: str, word: str) -> Candidate:

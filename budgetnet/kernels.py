@@ -10,18 +10,15 @@ Every operator has its rule in `RULES`; one without a rule is an error that name
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias, final
+from typing import Any, Final, final
 
 from budgetnet import ops, units
 from budgetnet.count import count
 from budgetnet.graph import Graph, Node
+from budgetnet.kernel_classes import KernelClass
 from budgetnet.memory import BIAS_BYTES
 from budgetnet.ops import NoRuleError, Operator, Shape
 from budgetnet.units import Number, Precision
-
-KernelClass: TypeAlias = Literal["dense", "pointwise", "depthwise", "transposed", "elementwise"]
-KERNEL_CLASSES: Final[tuple[KernelClass, ...]] = ("dense", "pointwise", "depthwise", "transposed", "elementwise")
-"""What hardware does with unlike success: each has an efficiency of its own."""
 
 
 @final

@@ -133,7 +133,9 @@ def roof(platform: Platform, precision: Precision, *, efficiency: str | None = N
     engines = platform.engines_for(precision)
     if not engines:
         known = ", ".join(each for each in PRECISIONS if platform.engines_for(each))
-        raise BudgetnetError(f"precision: must be one that {platform.name} has a peak for ({known}), but got {precision}")
+        raise BudgetnetError(
+            f"precision: must be one that {platform.name} has a peak for ({known}), but got {precision}"
+        )
     engine = engines[0]
     peak = engine.peak_ops_per_second(precision)
     assert peak is not None, "engines are asked for by their peak"

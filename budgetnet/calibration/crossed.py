@@ -23,7 +23,7 @@ DIGITS: Final = 4
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What was measured, and what was predicted by a fit that had not seen it; seconds."""
+    """What was measured, and what was predicted; seconds."""
 
     name: str
     measured: float
@@ -40,17 +40,20 @@ class Held:
 class Calibration:
     """`efficiency` is fitted to all measurements, its error that of whole networks held out, or of single measurements
     where there are fewer than three networks. `held` are those, `layers` the quality layer by layer, held out too, None
-    where no layers were measured; `seen` is the quality on what was fitted.
+    where no layers were measured; `fitted` are the same as `held` with the final fit, `seen` its quality.
     """
 
     efficiency: Efficiency
     held: tuple[Held, ...]
+    fitted: tuple[Held, ...]
     quality: Quality
     layers: Quality | None
     seen: Quality
 
 
-def calibrate(measurements: Sequence[Measurement], prior: Efficiency, *, name: str, source: str, seed: int = 0) -> Calibration:
+def calibrate(
+    measurements: Sequence[Measurement], prior: Efficiency, *, name: str, source: str, seed: int = 0
+) -> Calibration:
     """Fits efficiencies to measurements, `FEWEST` or more; `name` and `source` say what they are."""
     parts, unit = _dealt(measurements, seed)
     predicted: dict[int, float] = {}
@@ -68,6 +71,7 @@ def calibrate(measurements: Sequence[Measurement], prior: Efficiency, *, name: s
     return Calibration(
         efficiency=_efficiency(final_fit, name, source, quality, how),
         held=tuple(held),
+        fitted=tuple(fit),
         quality=quality,
         layers=_layers(measurements, predicted),
         seen=Quality.of([each.predicted for each in fit], [each.measured for each in fit]),

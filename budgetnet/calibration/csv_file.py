@@ -50,7 +50,7 @@ def _rows(path: Path, where: str) -> list[dict[str, str]]:
             for name in NEEDED:
                 if name not in headings:
                     raise BudgetnetError(f"{where}: must have a column {name}, but has {shorten(', '.join(headings))}")
-            rows = []
+            rows: list[dict[str, str]] = []
             for row in reader:
                 if len(rows) == MOST_ROWS:
                     raise BudgetnetError(f"{where}: must hold {MOST_ROWS:,} rows or fewer, but holds more")
@@ -90,7 +90,9 @@ def _measurement(
 def _of_layer(steps: tuple[Kernel, ...], layer: str) -> Kernel:
     owners = {node.name: kernel for kernel in steps for node in kernel.nodes}
     if layer not in owners:
-        raise BudgetnetError(f"layer: must be one of the network, but got {shorten(layer)}{did_you_mean(layer, list(owners))}")
+        raise BudgetnetError(
+            f"layer: must be one of the network, but got {shorten(layer)}{did_you_mean(layer, list(owners))}"
+        )
     return owners[layer]
 
 

@@ -16,7 +16,7 @@ from scipy.optimize import least_squares
 
 from budgetnet.calibration.measured import Measurement, networks
 from budgetnet.efficiencies import Efficiency
-from budgetnet.kernels import KERNEL_CLASSES
+from budgetnet.kernel_classes import KERNEL_CLASSES
 
 Numbers: TypeAlias = NDArray[np.float64]
 
@@ -68,7 +68,7 @@ class Table:
         values = np.exp(logarithms)
         shares, bandwidth, launch = values[: len(KERNEL_CLASSES)], values[-2], values[-1] / 1e6
         each = np.maximum(self.compute / shares[self.kind], self.memory / bandwidth) + launch
-        return np.bincount(self.measurement, each, minlength=len(self.seconds))
+        return np.asarray(np.bincount(self.measurement, each, minlength=len(self.seconds)), dtype="float64")
 
 
 def _weights(measurements: Sequence[Measurement]) -> Numbers:
@@ -82,7 +82,9 @@ def _weights(measurements: Sequence[Measurement]) -> Numbers:
 
 def logarithms(efficiency: Efficiency) -> Numbers:
     """The parameters of efficiencies, as the fit sees them."""
-    values = np.log([max(float(getattr(efficiency, name)), 1e-3 if name == "floor_us" else 1e-5) for name in PARAMETERS])
+    values = np.log(
+        [max(float(getattr(efficiency, name)), 1e-3 if name == "floor_us" else 1e-5) for name in PARAMETERS]
+    )
     return np.clip(values, LEAST, MOST)
 
 

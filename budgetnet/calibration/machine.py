@@ -24,7 +24,7 @@ NUMBERS: Final = 2**25
 """Of the map whose copy tells the bandwidth: more than caches hold."""
 READINGS: Final = 20
 PATIENCE: Final = 1.5
-"""Seconds that the peak and the bandwidth are looked for, each: a machine under load shows its best only now and then."""
+"""Seconds that peak and bandwidth are looked for, each: a machine under load shows its best only now and then."""
 
 
 @final
@@ -99,9 +99,7 @@ def measurements(
         steps = kernels(graph)
         weights = {name: tensor.numpy() for name, tensor in build(graph, seed=0).state_dict().items()}
         images = random.standard_normal((1, 3, case.height, case.width), dtype="float32")
-        found = profile(
-            emit(graph, weights).SerializeToString(), steps, images, threads=threads, readings=readings
-        )
+        found = profile(emit(graph, weights).SerializeToString(), steps, images, threads=threads, readings=readings)
         common: dict[str, Any] = {"network": case.name, "hardware": on, "precision": "fp32"}
         yield Measurement(kernels=steps, seconds=found.seconds, whole=True, **common)
         for kernel in steps:

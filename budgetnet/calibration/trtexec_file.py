@@ -1,9 +1,9 @@
 """Layer times out of trtexec's JSON profile (`--exportProfile=layers.json`), as TensorRT's samples write it: a list
 whose entries hold `name` and `medianMs` or `averageMs`, behind one that holds `count`.
 
-TensorRT joins layers: `A + B` is one entry for both, `PWN(A)` an activation by itself, `{ForeignNode[A...B]}` all from A
-to B, `Reformatting CopyNode for Input Tensor 0 to A` a copy for A. Names are those of the model's nodes, which are the
-graph's. What names no node of the graph counts for the layer before it, as what a runtime adds by itself.
+TensorRT joins layers: `A + B` is one entry for both, `PWN(A)` an activation by itself, `{ForeignNode[A...B]}` all from
+A to B, `Reformatting CopyNode for Input Tensor 0 to A` a copy for A. Names are those of the model's nodes, which are
+the graph's. What names no node of the graph counts for the layer before it, as what a runtime adds by itself.
 """
 
 import re

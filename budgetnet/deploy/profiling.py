@@ -78,7 +78,7 @@ def node_times(events: Sequence[Mapping[str, Any]], *, skip: int) -> dict[str, f
 def given_to(kernels: Sequence[Kernel], nodes: Mapping[str, float]) -> dict[str, float]:
     """Kernel -> the seconds of the nodes that are its own, or that follow it and are nobody's."""
     owners = {node.name: kernel.name for kernel in kernels for node in kernel.nodes}
-    owners |= {name: kernels[-1].name for name in (SCORES, CLASSES)}
+    owners |= dict.fromkeys((SCORES, CLASSES), kernels[-1].name)
     found: dict[str, float] = {}
     before = kernels[0].name
     for name, seconds in nodes.items():

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from budgetnet import yaml_model, yaml_source
 from budgetnet.errors import BudgetnetError, did_you_mean, shorten
-from budgetnet.kernels import KernelClass
+from budgetnet.kernel_classes import KernelClass
 from budgetnet.plugins import data_files
 
 _CONFIG = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)

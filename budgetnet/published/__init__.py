@@ -14,7 +14,7 @@ from budgetnet import yaml_model
 from budgetnet.errors import did_you_mean
 from budgetnet.graph import Graph
 from budgetnet.networks import SMALLEST_SIDE
-from budgetnet.platforms import Line
+from budgetnet.platforms.figures import Line
 from budgetnet.plugins import data_files
 from budgetnet.published.networks import NETWORKS
 from budgetnet.units import Precision
