@@ -1,13 +1,16 @@
 """The command line: parses, calls, prints. Heavy imports stay inside the commands that need them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from budgetnet import compare_cli, data_cli, options, scenario_cli, search_cli, terminal, train_cli
+from budgetnet import compare_cli, data_cli, options, platforms_cli, scenario_cli, search_cli, terminal, train_cli
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.terminal import Format
+
+if TYPE_CHECKING:  # help needs no reports
+    from budgetnet.report import Report
 
 app = typer.Typer(
     name="budgetnet",
@@ -23,6 +26,7 @@ app.add_typer(data_cli.app, name="data")
 app.command()(search_cli.search)
 app.command()(train_cli.train)
 app.command()(compare_cli.compare)
+app.command()(platforms_cli.platforms)
 screen = terminal.wide_console()
 
 
@@ -287,18 +291,10 @@ def evaluate(
         typer.echo(f"Written: {printable(', '.join(map(str, done.written)))}", err=True)
 
 
-def _show(report: object, format: Format) -> None:
+def _show(report: "Report", format: Format) -> None:
     from budgetnet import formats
-    from budgetnet.report import Report
 
-    assert isinstance(report, Report)
-    with terminal.printing():
-        if format is Format.table:
-            from budgetnet.formats import table
-
-            table.show(report, screen)
-        else:
-            typer.echo(formats.text(report, format.value), nl=False)
+    formats.show(report, format, screen)
 
 
 def run() -> None:

@@ -118,7 +118,6 @@ def check(
     """
     from budgetnet import formats
     from budgetnet.data_checking import run_check
-    from budgetnet.formats import table
 
     with _stoppable():
         done = run_check(
@@ -129,11 +128,7 @@ def check(
             seed=seed,
             write=not no_files,
         )
-    with terminal.printing():
-        if format is terminal.Format.table:
-            table.show(done.shown, screen)
-        else:
-            typer.echo(formats.text(done.shown, format.value), nl=False)
+    formats.show(done.shown, format, screen)
     typer.echo(done.pace, err=True)
     if done.written:
         typer.echo(f"Written: {printable(', '.join(map(str, done.written)))}", err=True)

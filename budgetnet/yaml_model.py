@@ -55,6 +55,8 @@ def faults_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Fault]
     """What pydantic found wrong with a value for `model`, in our words."""
     for detail in error.errors(include_url=False):
         location, kind, context = detail["loc"], detail["type"], detail.get("ctx", {})
+        if kind == "too_short" and len(detail["input"]) >= context["min_length"]:
+            continue  # pydantic counts the good items only; what is wrong with the others is told anyway
         if kind == "extra_forbidden":
             word = str(location[-1])[:100]
             yield Fault(location, f"unknown field{did_you_mean(word, _fields_at(model, location[:-1]))}")

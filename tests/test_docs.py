@@ -37,7 +37,7 @@ def test_every_command_is_in_the_readme():
     assert {command[0] for command in COMMANDS} == set(get_command(app).commands)
 
 
-@pytest.mark.parametrize("words", [c for c in COMMANDS if c[0] in ("ops", "plan")], ids=" ".join)
+@pytest.mark.parametrize("words", [c for c in COMMANDS if c[0] in ("ops", "plan", "platforms")], ids=" ".join)
 def test_light_commands_of_the_readme_run(words, tmp_path):
     if words[0] == "plan":
         words = [str(ROOT / word) if word.endswith(".yaml") else word for word in words] + ["--output", str(tmp_path)]

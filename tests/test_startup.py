@@ -59,6 +59,9 @@ def loaded_by(folder: Path, *words: str, code: int = 0) -> set[str]:
         (["scenario", "new", "--defaults"], 0),
         (["scenario", "validate", "urban", "surround"], 0),
         (["scenario", "schema"], 0),
+        (["platforms"], 0),
+        (["platforms", "jetson-tx2", "--format", "json"], 0),
+        (["platforms", "nosuch"], 2),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
@@ -79,6 +82,7 @@ def test_help_does_not_even_load_the_networks(tmp_path: Path) -> None:
         "budgetnet.cli",
         "budgetnet.compare_cli",
         "budgetnet.options",
+        "budgetnet.platforms_cli",
         "budgetnet.data_cli",
         "budgetnet.scenario_cli",
         "budgetnet.search_cli",

@@ -9,6 +9,10 @@ A format file holds
 from collections.abc import Mapping
 from typing import Protocol, cast
 
+import typer
+from rich.console import Console
+
+from budgetnet import terminal
 from budgetnet.errors import BudgetnetError
 from budgetnet.plugins import load_module, module_names
 from budgetnet.report import Report
@@ -40,6 +44,17 @@ def text(report: Report, name: str) -> str:
     if isinstance(first, bytes):
         raise BudgetnetError(f"format: must be one of text to go to the screen, but got {name!r}")
     return first
+
+
+def show(report: Report, format: terminal.Format, console: Console) -> None:
+    """Prints the report. Raises BudgetnetError where standard output cannot be written."""
+    with terminal.printing():
+        if format is terminal.Format.table:
+            from budgetnet.formats import table
+
+            table.show(report, console)
+        else:
+            typer.echo(text(report, format.value), nl=False)
 
 
 def files(report: Report, *formats: str) -> dict[str, bytes]:
