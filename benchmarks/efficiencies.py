@@ -63,8 +63,9 @@ def measurement(latency: Latency) -> Measurement:
     assert peak is not None, "engines are asked for by their peak"
     share = latency.threads / CORES if latency.threads else 1
     threads = f", {latency.threads} of {CORES} cores" if latency.threads else ""
+    size = f"{latency.height} x {latency.width}"
     return Measurement(
-        network=f"{latency.network} {latency.height} x {latency.width}, {latency.platform}, {latency.precision}{threads}",
+        network=f"{latency.network} {size}, {latency.platform}, {latency.precision}{threads}",
         kernels=kernels(published.graph_of(latency)),
         seconds=latency.milliseconds / 1000,
         whole=True,
@@ -89,9 +90,10 @@ def _calibration(key: str, measured: list[Measurement]) -> Calibration:
 def file_of(calibration: Calibration) -> str:
     """The YAML of its efficiencies."""
     found = calibration.efficiency
+    seen, unseen = (f"{100 * each.median:.0f} %" for each in (calibration.seen, calibration.quality))
     comment = (
-        "# Written by benchmarks/efficiencies.py. On the latencies that it was fitted to, the median error is "
-        f"{100 * calibration.seen.median:.0f} %;\n# predicted by a fit to the others, {100 * calibration.quality.median:.0f} %."
+        "# Written by benchmarks/efficiencies.py. On the latencies that they were fitted to, the median error is\n"
+        f"# {seen}; on those latencies predicted by a fit to the others, {unseen}."
     )
     lines = [f"{name}: {flow(value)}" for name, value in found.model_dump().items()]
     return "\n".join([comment, *lines]) + "\n"
