@@ -5,9 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from budgetnet import compare_cli, data_cli, options, platforms_cli, scenario_cli, search_cli, terminal, train_cli
+from budgetnet import (
+    calibrate_cli,
+    compare_cli,
+    data_cli,
+    options,
+    platforms_cli,
+    scenario_cli,
+    search_cli,
+    terminal,
+    train_cli,
+)
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.terminal import Format
+from budgetnet.units import Precision as PlannedPrecision
 
 if TYPE_CHECKING:  # help needs no reports
     from budgetnet.report import Report
@@ -26,8 +37,10 @@ app.add_typer(data_cli.app, name="data")
 app.command()(search_cli.search)
 app.command()(train_cli.train)
 app.command()(compare_cli.compare)
+app.command()(calibrate_cli.calibrate)
 app.command()(platforms_cli.platforms)
 screen = terminal.wide_console()
+TIME = "In time, on a platform"
 
 
 ScenarioArgument = Annotated[
@@ -127,6 +140,31 @@ def plan(
     against: Annotated[
         str | None, typer.Option(metavar="SCENARIO", help="Show what the change from this other scenario costs.")
     ] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Show how long it all takes on this platform, and which others keep up: `budgetnet platforms` lists "
+            "them, `budgetnet calibrate` makes files of one's own.",
+            rich_help_panel=TIME,
+        ),
+    ] = None,
+    precision: Annotated[
+        options.Precision | None,
+        typer.Option(help="What the network computes in there.", show_default="the scenario's", rich_help_panel=TIME),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Images at a time.", min=1, max=4096, show_default="1", rich_help_panel=TIME)
+    ] = None,
+    efficiency: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="How much of its peak it reaches: tensorrt, vulkan, accelerator or cpu.",
+            show_default="the platform's own calibration, else by its kind of engine",
+            rich_help_panel=TIME,
+        ),
+    ] = None,
     check: Annotated[
         bool,
         typer.Option(
@@ -140,18 +178,27 @@ def plan(
     """Count every candidate of a scenario: which fit the budget, with what headroom, and how far each figure can go.
 
     Writes plan.md, plan.xlsx (which calculates) and the tables as CSV into `reports/<scenario>`. `--solve fps` answers
-    how far the frame rate can go, `--against parking` what the change from another scenario costs, `--check` makes it a
-    gate for CI. Example: budgetnet plan urban
+    how far the frame rate can go, `--against parking` what the change from another scenario costs, `--platform
+    jetson-agx-xavier --precision int8` how long it takes there, layer by layer (plan-latency.md and .csv), `--check`
+    makes it a gate for CI. Example: budgetnet plan urban
     """
-    from budgetnet.planning import run_plan
+    from budgetnet.planning import Timing, run_plan
 
-    options.refuse_together({"--all": every, "--solve": solve is not None, "--against": against is not None})
+    timed = any(given is not None for given in (platform, precision, batch, efficiency))
+    alone = {"--solve": solve is not None, "--against": against is not None}
+    options.refuse_together({"--all": every, **alone})
+    options.refuse_together({**alone, "--platform, --precision, --batch, --efficiency": timed})
+    timing = None
+    if timed:
+        chosen: PlannedPrecision | None = None if precision is None else precision.value
+        timing = Timing(platform=platform, precision=chosen, batch=batch or 1, efficiency=efficiency)
     done = run_plan(
         scenario,
         folder=output,
         candidates=candidate or (),
         question=solve,
         against=against,
+        timing=timing,
         every=every,
         write=not no_files,
     )

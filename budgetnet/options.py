@@ -1,11 +1,20 @@
 """What options of several commands share: how they are spelt, and what help says of them, each for an `Annotated`."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 import typer
 
 from budgetnet.errors import BudgetnetError
+
+
+class Precision(StrEnum):
+    """What a network computes in."""
+
+    fp32 = "fp32"
+    fp16 = "fp16"
+    int8 = "int8"
 
 
 def dataset(shown: str, panel: str | None = None) -> Any:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
-from budgetnet import arguments, files, formats
+from budgetnet import arguments, files, formats, platforms
+from budgetnet.errors import BudgetnetError
 from budgetnet.plan import Plan, measure
 from budgetnet.plan import answers as solve_report
 from budgetnet.plan import plan as make_plan
@@ -14,7 +15,9 @@ from budgetnet.plan.demand import Planned
 from budgetnet.plan.solve import require_question
 from budgetnet.plan.tables import Tables
 from budgetnet.report import Report
-from budgetnet.scenario import load
+from budgetnet.roofline import Roof, roof
+from budgetnet.scenario import Scenario, load
+from budgetnet.units import Precision
 
 FORMATS = ("markdown", "csv", "xlsx")
 """In which reports are written."""
@@ -31,6 +34,11 @@ FILES = (
     "plan-answers.csv",
     "plan-against.md",
     "plan-against.csv",
+    "plan-latency.md",
+    "plan-latency.csv",
+    "plan-latency.json",
+    "plan-layers.csv",
+    "plan-platforms.csv",
 )
 """All that a plan may write. What this one does not is removed: an earlier plan's would be taken for this one's."""
 
@@ -48,6 +56,26 @@ class Outcome:
     obstacle: str | None
 
 
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """On what a plan is timed: a known platform's key or a file's path (the scenario's with None), the precision (the
+    scenario's with None), images at a time, and the key of efficiencies in place of the platform's own.
+    """
+
+    platform: str | None
+    precision: Precision | None = None
+    batch: int = 1
+    efficiency: str | None = None
+
+    def roof(self, scenario: Scenario) -> Roof:
+        """The engine that is asked for. Raises BudgetnetError."""
+        key = self.platform or scenario.platform
+        if key is None:
+            raise BudgetnetError("--platform: must be given where the scenario names none, but got none")
+        return roof(platforms.load(key), self.precision or scenario.precision, efficiency=self.efficiency)
+
+
 def run_plan(
     source: str,
     *,
@@ -55,15 +83,18 @@ def run_plan(
     candidates: Sequence[str] = (),
     question: str | None = None,
     against: str | None = None,
+    timing: Timing | None = None,
     every: bool = False,
     write: bool = True,
 ) -> Outcome:
     """Plans the scenario `source` and writes its reports into `folder` (`reports/<scenario>`), unless `write` is off.
 
     The screen gets the plan (all of it with `every`), the answers to `question`, or what the change from the scenario
-    `against` costs. `candidates` are words that name choices of networks. Raises BudgetnetError.
+    `against` costs, or with `timing` how long it all takes on a platform. `candidates` are words that name choices of
+    networks. Raises BudgetnetError.
     """
     scenario = load(source)
+    on = None if timing is None else timing.roof(scenario)
     if question is not None:
         require_question(scenario, question)
     choices = dict.fromkeys(tuple(arguments.choice(scenario, words)) for words in candidates)
@@ -78,6 +109,12 @@ def run_plan(
 
         shown = versus_report.report(versus.Versus(before=before, after=plan, named=named))
         contents |= formats.files(shown, "markdown", "csv") if write else {}
+    elif on is not None:
+        from budgetnet.plan import latency_report
+
+        found = latency_report.InTime.of(plan, on, timing.batch if timing else 1, named)
+        contents |= formats.files(latency_report.report(found), "markdown", "csv", "json") if write else {}
+        shown = latency_report.report(found, rows=None if every else latency_report.SHORT)
     elif question is not None:
         shown = solve_report.report(plan, question, named)
     else:

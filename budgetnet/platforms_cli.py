@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from budgetnet import terminal
+from budgetnet import options, terminal
 from budgetnet.errors import BudgetnetError
 
 if TYPE_CHECKING:  # help needs no platforms
@@ -14,14 +14,6 @@ if TYPE_CHECKING:  # help needs no platforms
 screen = terminal.wide_console()
 
 WHICH = "Which, and in what order"
-
-
-class Precision(StrEnum):
-    """What a platform may be asked for."""
-
-    fp32 = "fp32"
-    fp16 = "fp16"
-    int8 = "int8"
 
 
 class Order(StrEnum):
@@ -47,7 +39,7 @@ def platforms(
         ),
     ] = None,
     precision: Annotated[
-        Precision | None,
+        options.Precision | None,
         typer.Option(help="Only those with a known peak in it, the fastest first.", rich_help_panel=WHICH),
     ] = None,
     min_tops: Annotated[

@@ -23,6 +23,16 @@ def provenance() -> dict[str, str]:
     }
 
 
+def processor() -> str:
+    """The name of the processor, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return (named[0] if named else platform.processor() or platform.machine()) or "processor"
+
+
 _PASSWORD = re.compile(r"(://[^:/@?#\s]*):.*@")
 _IN_QUERY = re.compile(r"(?i)([?&;][^=&;]*pass[^=&;]*=)[^&;]*")
 

@@ -1,13 +1,12 @@
 """What a network takes per image on this machine: a reading of its own, apart from all scoring."""
 
-import platform
 import time
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from budgetnet.evaluation.record import Timing
+from budgetnet.provenance import processor
 from budgetnet.training.samples import Samples, Scaling
 
 WARM_UP = 5
@@ -55,12 +54,7 @@ def device_name(device: torch.device) -> str:
     """The name of a GPU or of the processor, as far as the system tells it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return (named[0] if named else platform.processor() or platform.machine()) or "CPU"
+    return processor()
 
 
 def _wait(device: torch.device) -> None:

@@ -1,0 +1,126 @@
+"""A calibration as a report: how well it predicts what it has not seen, what it found, every network."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from budgetnet import units
+from budgetnet.calibration.crossed import Calibration, Held
+from budgetnet.calibration.fit import Quality
+from budgetnet.kernel_classes import KERNEL_CLASSES
+from budgetnet.report import Block, Column, Report, Row, Table, Text, facts
+
+POOR: Final = 0.3
+"""A median error beyond this is said to be poor."""
+SHOWN: Final = 12
+"""Of the networks, on the screen."""
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:,.3g}" if value < 100 else f"{value:,.0f}"
+
+
+def _signed(value: float) -> str:
+    return f"{100 * value:+.1f}"
+
+
+HELD: Final = (
+    Column(key="name", heading="what was measured", right=False),
+    Column(key="measured_ms", heading="measured ms", show=_milliseconds),
+    Column(key="predicted_ms", heading="predicted ms", show=_milliseconds),
+    Column(key="off", heading="off by %", show=_signed),
+)
+FOUND: Final = (
+    Column(key="name", heading="what", right=False),
+    Column(key="value", heading="value", show=lambda value: f"{value:.4g}"),
+    Column(key="of", heading="of", right=False),
+)
+QUALITY: Final = (
+    Column(key="name", heading="error", right=False),
+    Column(key="median", heading="median %", show=units.percent),
+    Column(key="p90", heading="90th percentile %", show=units.percent),
+    Column(key="spearman", heading="Spearman", show=lambda value: f"{value:.3f}"),
+    Column(key="measurements", heading="of how many"),
+)
+
+
+def report(calibration: Calibration, about: Mapping[str, Any], made_by: Mapping[str, str]) -> Report:
+    """All of it; `about` says what was calibrated and with what."""
+    rows = [_row(each) for each in calibration.held]
+    held = Table(
+        key="calibration",
+        title="Predicted by fits that had not seen it",
+        columns=HELD,
+        rows=sorted(rows, key=lambda row: -abs(row["off"])),
+    )
+    blocks: list[Block] = [
+        Text(text=verdict(calibration)),
+        _found(calibration),
+        _quality(calibration),
+        held,
+        facts("Where it comes from", {**about, **made_by}),
+    ]
+    return Report(
+        key="calibration",
+        title=f"Calibration of {about['platform']}",
+        blocks=blocks,
+        tables=[held],
+        record={
+            "efficiency": calibration.efficiency.model_dump(mode="json"),
+            "held": rows,
+            "quality": {name: asdict(each) for name, each in _qualities(calibration).items()},
+            "about": dict(about),
+            "made_by": dict(made_by),
+        },
+    )
+
+
+def for_screen(made: Report) -> Report:
+    """The same with the networks that are predicted worst, and without where it comes from."""
+    blocks: list[Block] = []
+    for block in made.blocks:
+        if isinstance(block, Table) and block.key == "calibration" and len(block.rows) > SHOWN:
+            title = f"{block.title}; the worst, {len(block.rows) - SHOWN:,} more in calibration.csv"
+            block = Table(key=block.key, title=title, columns=block.columns, rows=block.rows[:SHOWN])
+        if not (isinstance(block, Table) and block.key == "facts"):
+            blocks.append(block)
+    return Report(key=made.key, title=made.title, blocks=blocks, tables=made.tables, record=made.record)
+
+
+def verdict(calibration: Calibration) -> str:
+    """How far predictions can be trusted, in words."""
+    quality = calibration.quality
+    said = (
+        f"Predictions of what was not seen are off by {units.percent(quality.median)} % at the median and by "
+        f"{units.percent(quality.p90)} % or less in nine of ten"
+    )
+    ranks = "" if quality.spearman is None else f"; Spearman's rank correlation {quality.spearman:.3f}"
+    poor = " That is poor: measure more networks, or read them layer by layer." if quality.median > POOR else ""
+    return f"{said}{ranks}. {units.counted(quality.measurements, 'measurement', 'measurements')}.{poor}"
+
+
+def _row(held: Held) -> Row:
+    return {
+        "name": held.name,
+        "measured_ms": 1000 * held.measured,
+        "predicted_ms": 1000 * held.predicted,
+        "off": held.off,
+    }
+
+
+def _found(calibration: Calibration) -> Table:
+    found = calibration.efficiency
+    rows: list[Row] = [{"name": kind, "value": found.share(kind), "of": "the peak"} for kind in KERNEL_CLASSES]
+    rows.append({"name": "bandwidth", "value": found.bandwidth, "of": "the memory's"})
+    rows.append({"name": "launch", "value": found.floor_us, "of": "10^-6 s a kernel"})
+    return Table(key="efficiency", title="Efficiency, fitted to all", columns=FOUND, rows=rows)
+
+
+def _qualities(calibration: Calibration) -> dict[str, Quality]:
+    found = {"unseen": calibration.quality, "as fitted": calibration.seen}
+    return found if calibration.layers is None else {**found, "unseen, layer by layer": calibration.layers}
+
+
+def _quality(calibration: Calibration) -> Table:
+    rows = [{"name": name, **asdict(each)} for name, each in _qualities(calibration).items()]
+    return Table(key="quality", title="How far predictions lie from measurements", columns=QUALITY, rows=rows)

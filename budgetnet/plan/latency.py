@@ -1,0 +1,181 @@
+"""A plan in time: how long each choice of networks takes on a platform, and whether the frame rates are kept.
+
+Operations say whether a budget is kept, a roofline whether the hardware is quick enough: what its engine is busy of a
+second, contention included, must not be more than what a reserve leaves. Each camera group is computed in batches of
+its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+from budgetnet import platforms
+from budgetnet.cameras import Group
+from budgetnet.errors import BudgetnetError
+from budgetnet.kernels import Kernel, kernels
+from budgetnet.networks import Candidate
+from budgetnet.plan.demand import Planned
+from budgetnet.roofline import Prediction, Roof, predict, roof
+from budgetnet.units import MEGA, Precision
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """A choice of networks on one engine: a prediction for each camera group, in the scenario's order."""
+
+    planned: Planned
+    roof: Roof
+    predictions: tuple[Prediction, ...]
+
+    @cached_property
+    def busy(self) -> float:
+        """What share of a second the engines compute, at the predicted times, contention included."""
+        return self._busy(1.0)
+
+    @property
+    def busy_at_most(self) -> float:
+        """The same at the long end of the error band."""
+        return self._busy(1 + self.roof.efficiency.error.p90)
+
+    @property
+    def available(self) -> float:
+        """What a reserve leaves of a second."""
+        return 1 - self.planned.demand.scenario.reserve
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether the frame rates are kept at the predicted times."""
+        return self.busy <= self.available
+
+    @property
+    def keeps_up_surely(self) -> bool:
+        """Whether they are kept at the long end of the error band too."""
+        return self.busy_at_most <= self.available
+
+    @property
+    def headroom(self) -> float:
+        """What is left of what is available, as a share of a second; less than nothing where frames are late."""
+        return self.available - self.busy
+
+    @property
+    def images_per_second(self) -> float:
+        """Of all cameras, were all frame rates multiplied until nothing is left."""
+        together = sum(float(group.images_per_second) for group in self.planned.demand.groups)
+        return together * self.available / self.busy
+
+    @property
+    def longest(self) -> Prediction:
+        """The prediction of the group that waits longest for an image."""
+        return max(self.predictions, key=lambda each: each.seconds)
+
+    @property
+    def energy(self) -> float | None:
+        """Joules per image, over all groups as often as they come; None where no power is known."""
+        if self.roof.watts is None:
+            return None
+        rates = [float(group.images_per_second) for group in self.planned.demand.groups]
+        joules = [each.energy or 0.0 for each in self.predictions]
+        return sum(rate * each for rate, each in zip(rates, joules, strict=True)) / sum(rates)
+
+    def _busy(self, factor: float) -> float:
+        weights = (float(weight) for weight in self.planned.demand.weights)
+        per_image = (each.seconds / each.batch for each in self.predictions)
+        return factor * sum(w * s for w, s in zip(weights, per_image, strict=True)) / self.roof.streams
+
+    def record(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "label": self.planned.label,
+            "milliseconds": [1000 * each.seconds for each in self.predictions],
+            "band_milliseconds": [[1000 * end for end in each.band] for each in self.predictions],
+            "busy": self.busy,
+            "headroom": self.headroom,
+            "keeps_up": self.keeps_up,
+            "keeps_up_surely": self.keeps_up_surely,
+            "images_per_second": self.images_per_second,
+            "millijoules": None if self.energy is None else 1000 * self.energy,
+        }
+
+
+@final
+class Clock:
+    """Times choices of networks of one scenario; a network's kernels for one size are found once."""
+
+    def __init__(self, batch: int = 1) -> None:
+        self.batch = batch
+        self._kernels: dict[tuple[Candidate, int, int, int], tuple[Kernel, ...]] = {}
+
+    def time(self, planned: Planned, on: Roof) -> Timed:
+        """A choice of networks on an engine."""
+        demand = planned.demand
+        predictions = tuple(
+            predict(self.kernels(planned.candidates[group.network], group, demand.classes), on, self.batch)
+            for group in demand.groups
+        )
+        return Timed(planned=planned, roof=on, predictions=predictions)
+
+    def kernels(self, candidate: Candidate, group: Group, classes: int) -> tuple[Kernel, ...]:
+        """The kernels of a network for a camera group's images."""
+        key = candidate, classes, group.height, group.width
+        if key not in self._kernels:
+            graph = candidate.graph(classes=classes, height=group.height, width=group.width)
+            self._kernels[key] = kernels(graph)
+        return self._kernels[key]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """A known platform for one choice of networks. `holds` is whether weights and live maps fit into its memory; None
+    where its size is not known.
+    """
+
+    key: str
+    timed: Timed
+    peak: float
+    watts: float | None
+    holds: bool | None
+
+    @property
+    def suits(self) -> bool:
+        """Whether it keeps up and holds the networks, as far as is known."""
+        return self.timed.keeps_up and self.holds is not False
+
+
+def ranked(planned: Planned, clock: Clock, precision: Precision) -> tuple[list[Ranked], dict[str, str]]:
+    """Every known platform with a peak at this precision: those that suit first, by power, then by peak; what has no
+    known power comes last of its kind. And the others with the reason why not.
+    """
+    found: list[Ranked] = []
+    without: dict[str, str] = {}
+    needed = (planned.weight_bytes_at(precision) + planned.peak_bytes_at(precision)) / MEGA
+    for key in platforms.names():
+        platform = platforms.load(key)
+        try:
+            on = roof(platform, precision)
+        except BudgetnetError:
+            without[key] = f"no {precision} peak is known"
+            continue
+        sizes = [memory.gigabytes.value * 1000 for _, memory in platform.memories() if memory.gigabytes]
+        holds = needed <= max(sizes) if sizes else None
+        timed = clock.time(planned, on)
+        found.append(Ranked(key=key, timed=timed, peak=on.peak * on.streams, watts=on.watts, holds=holds))
+    return sorted(found, key=_order), without
+
+
+def _order(each: Ranked) -> tuple[bool, bool, float, float]:
+    return not each.suits, each.watts is None, each.watts or 0.0, each.peak
+
+
+def cheapest(found: Sequence[Ranked]) -> Mapping[str, Ranked]:
+    """Of those that suit, the one of least power and the one of least peak, by what they are."""
+    suitable = [each for each in found if each.suits]
+    powered = [each for each in suitable if each.watts is not None]
+    best: dict[str, Ranked] = {}
+    if powered:
+        best["least power"] = min(powered, key=lambda each: (each.watts or 0.0, each.peak))
+    if suitable:
+        best["smallest peak"] = min(suitable, key=lambda each: each.peak)
+    return best
