@@ -43,7 +43,7 @@ DRAM_PER_BYTE: Final = 640 / 4
 
 def arithmetic(kernels: Sequence[Kernel], precision: Precision, process: Process) -> float:
     """Joules of one image's multiplications and additions; every operation is half a multiply-accumulate."""
-    ops = sum(kernel.ops or kernel.moves for kernel in kernels)
+    ops = sum(kernel.work for kernel in kernels)
     return float(ops / OPS_PER_MAC * (process.add[precision] + process.multiply[precision]) * PICO)
 
 

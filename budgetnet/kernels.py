@@ -17,8 +17,13 @@ from budgetnet.count import count
 from budgetnet.graph import Graph, Node
 from budgetnet.kernel_classes import KernelClass
 from budgetnet.memory import BIAS_BYTES
+from budgetnet.numeric import holds, plain
 from budgetnet.ops import NoRuleError, Operator, Shape
 from budgetnet.units import Number, Precision
+
+
+class MixedKernelsError(ValueError):
+    """Networks of one grid whose kernels are not of one class: they must be looked at one by one."""
 
 
 @final
@@ -53,6 +58,11 @@ class Kernel:
     def result(self) -> str:
         """The name of the node whose result the kernel gives."""
         return self.nodes[-1].name
+
+    @property
+    def work(self) -> Number:
+        """Operations, or what an elementwise kernel does instead."""
+        return self.moves if self.kind == "elementwise" else self.ops
 
     def of(self, operator: type[Operator]) -> Node | None:
         """The node of an operator that is folded into the kernel; None where there is none."""
@@ -119,7 +129,7 @@ class _Fusing:
 
     def convolution(self, node: Node) -> None:
         """A kernel of its own, into which others may be folded."""
-        self._begin(node, _kind(node, self.shapes[node.inputs[0]]))
+        self._begin(node, _kind(node))
 
     def affine(self, node: Node) -> None:
         """Folded into the convolution before it, or a kernel of its own."""
@@ -184,14 +194,19 @@ class _Fusing:
         self._tails[node.name] = draft
 
 
-def _kind(node: Node, given: Shape) -> KernelClass:
-    match node.op:
-        case ops.ConvTranspose2d():
-            return "transposed"
-        case ops.Conv2d(groups=1) as op:
-            return "pointwise" if op.sides == (1, 1) else "dense"
-        case _:
-            return "depthwise"
+def _kind(node: Node) -> KernelClass:
+    """Over a grid, all of its networks must be of one class: raises MixedKernelsError."""
+    op = node.op
+    if not isinstance(op, ops.Conv2d):
+        return "transposed"
+    if not plain(op.groups) or op.groups != 1:
+        return "depthwise"
+    points = [side == 1 for side in op.sides]
+    if all(holds(point) for point in points):
+        return "pointwise"
+    if all(plain(side) for side in op.sides) or any(holds(side != 1) for side in op.sides):
+        return "dense"
+    raise MixedKernelsError(f"windows of 1 x 1 and larger ones in one grid (node {node.name!r})")
 
 
 def _elements(shape: Shape) -> Number:

@@ -11,12 +11,13 @@ each of them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal, TypeAlias, final
+from typing import Any, Final, Literal, TypeAlias, final
 
 from budgetnet import efficiencies
 from budgetnet.efficiencies import Efficiency
 from budgetnet.errors import BudgetnetError
 from budgetnet.kernels import Kernel
+from budgetnet.numeric import maximum
 from budgetnet.platforms import Engine, Platform
 from budgetnet.units import PRECISIONS, Precision
 
@@ -112,8 +113,17 @@ def predict(kernels: Sequence[Kernel], roof: Roof, batch: int = 1) -> Prediction
     return Prediction(roof=roof, batch=batch, steps=tuple(_step(kernel, roof, batch) for kernel in kernels))
 
 
+def seconds(kernels: Sequence[Kernel], roof: Roof, batch: int = 1) -> Any:
+    """The same as `predict(...).seconds`, and for kernels of a whole grid of networks an array."""
+    total: Any = 0.0
+    for kernel in kernels:
+        step = _step(kernel, roof, batch)
+        total = total + maximum(step.compute, 0.0 if step.memory is None else step.memory) + step.launch
+    return total
+
+
 def _step(kernel: Kernel, roof: Roof, batch: int) -> Step:
-    work = batch * (kernel.ops or kernel.moves)
+    work = batch * kernel.work
     moved = kernel.bytes(roof.precision, batch)
     efficiency = roof.efficiency
     return Step(

@@ -52,7 +52,7 @@ class Table:
         return cls(
             measurement=np.array([number for number, _, _ in rows]),
             kind=np.array([KERNEL_CLASSES.index(kernel.kind) for _, _, kernel in rows]),
-            compute=np.array([m.batch * (kernel.ops or kernel.moves) / m.hardware.peak for _, m, kernel in rows]),
+            compute=np.array([m.batch * kernel.work / m.hardware.peak for _, m, kernel in rows]),
             memory=np.array(
                 [
                     0.0 if m.hardware.bandwidth is None else kernel.bytes(m.precision, m.batch) / m.hardware.bandwidth

@@ -19,6 +19,8 @@ from budgetnet.networks import Candidate, family
 from budgetnet.parameters import Value
 from budgetnet.plan.demand import Demand, Limit
 from budgetnet.plan.survey import Look, Row
+from budgetnet.plan.throughput import busy_shares
+from budgetnet.roofline import Roof
 from budgetnet.scenario import Scenario
 from budgetnet.space import complete_space
 
@@ -44,10 +46,11 @@ class Feasible:
     `total` is how many candidates the space holds, `fit` how many of them fit, `over` how many break each limit, and
     `len()` how many of those that fit are different networks. `axes` are the parameters with more than one value,
     `places` (len, axes) says which of an axis' values each candidate has, and `images_per_second` (len) what the
-    budget allows with it: images of all cameras, were all frame rates multiplied alike.
+    budget allows with it: images of all cameras, were all frame rates multiplied alike. With a `roof` it is what an
+    engine has the time for, as predicted.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, roof: Roof | None = None) -> None:
         """Enumerates. Raises BudgetnetError where figures are too large for a grid."""
         (choice,) = scenario.networks
         demand = Demand(scenario)
@@ -63,10 +66,16 @@ class Feasible:
         order = np.argsort(-row.required[chosen], kind="stable")
         self._flat: Places = chosen[order]
         self.axes = _axes(choice.family, scenario)
-        together = float(sum(group.images_per_second for group in scenario.groups))
-        available = float(demand.available * demand.denominator)
-        self.images_per_second: NDArray[np.float64] = together * available / row.required[self._flat].astype(np.float64)
+        self.images_per_second: NDArray[np.float64] = self._rates(demand, roof)
         self._indices: dict[Candidate, int] | None = None
+
+    def _rates(self, demand: Demand, roof: Roof | None) -> NDArray[np.float64]:
+        together = float(sum(group.images_per_second for group in self._scenario.groups))
+        if roof is not None:
+            busy = busy_shares(demand, self._row, roof)[self._flat]
+            return np.asarray(together * (1 - self._scenario.reserve) / busy, dtype=np.float64)
+        available = float(demand.available * demand.denominator)
+        return np.asarray(together * available / self._row.required[self._flat].astype(np.float64), dtype=np.float64)
 
     def __len__(self) -> int:
         return int(self._flat.size)

@@ -210,9 +210,15 @@ def _row(timed: Timed) -> Row:
     }
 
 
+def _place(timed: Timed) -> tuple[bool, float]:
+    """Of those that fit the budget and keep up the largest first, of the others the quickest."""
+    able = timed.planned.fits and timed.keeps_up
+    return not able, float(-timed.planned.required) if able else timed.busy
+
+
 def _candidates(found: InTime) -> Table:
-    order = sorted(found.timed, key=lambda each: (not (each.planned.fits and each.keeps_up), -each.planned.required))
-    title = f"Candidates in time, batches of {found.batch}, the largest that keep up first"
+    order = sorted(found.timed, key=_place)
+    title = f"Candidates in time, batches of {found.batch}: the largest that keep up first, then the quickest"
     return _table("plan-latency", title, CANDIDATES, map(_row, order))
 
 

@@ -104,7 +104,7 @@ def front_chart(findings: Findings) -> dict[str, Any]:
     colour_by = alt.param(
         name="colour_by", value=names[0], bind=alt.binding_select(options=names, labels=heads, name="colour by ")
     )
-    layers = [*_lines(findings, rows), *_seed_bars(rows), *_dots(findings, rows)]
+    layers = [*_lines(findings, rows), *_seed_bars(findings, rows), *_dots(findings, rows)]
     chart = alt.layer(*layers).properties(width=WIDTH - 170, height=430, name="front")
     if len(names) > 1:
         chart = chart.add_params(colour_by)
@@ -113,12 +113,11 @@ def front_chart(findings: Findings) -> dict[str, Any]:
     return _spec(chart, {"trials": rows, "lines": _line_rows(findings, rows)})
 
 
-def _x() -> "alt.X":
+def _x(findings: Findings) -> "alt.X":
     import altair as alt
 
-    return alt.X(
-        "images_per_second:Q", scale=alt.Scale(zero=False, padding=18), title="images per second that the budget allows"
-    )
+    title = findings.outcome.throughput.title
+    return alt.X("images_per_second:Q", scale=alt.Scale(zero=False, padding=18), title=title)
 
 
 def _y() -> "alt.Y":
@@ -152,9 +151,9 @@ def _lines(findings: Findings, rows: Rows) -> list[Any]:
     up = base.transform_filter("isValid(datum.images_per_second)")
     across = base.transform_filter("isValid(datum.mean_iou)")
     layers: list[Any] = [
-        up.mark_rule(strokeDash=[6, 4], strokeWidth=1.3).encode(x=_x(), color=colour),
+        up.mark_rule(strokeDash=[6, 4], strokeWidth=1.3).encode(x=_x(findings), color=colour),
         up.mark_text(angle=270, align="left", baseline="bottom", dx=8, dy=-5, fontSize=11).encode(
-            x=_x(), y=alt.value("height"), text="name:N", color=colour
+            x=_x(findings), y=alt.value("height"), text="name:N", color=colour
         ),
     ]
     if len(_line_rows(findings, rows)) > 1:
@@ -167,7 +166,7 @@ def _lines(findings: Findings, rows: Rows) -> list[Any]:
     return layers
 
 
-def _seed_bars(rows: Rows) -> list[Any]:
+def _seed_bars(findings: Findings, rows: Rows) -> list[Any]:
     """The least to the most over seeds."""
     import altair as alt
 
@@ -175,10 +174,12 @@ def _seed_bars(rows: Rows) -> list[Any]:
         return []
     base = alt.Chart(alt.NamedData(name="trials")).transform_filter("isValid(datum.least)")
     ends = [
-        base.mark_tick(color=INK, thickness=1.2, size=9, orient="horizontal").encode(x=_x(), y=alt.Y(f"{end}:Q"))
+        base.mark_tick(color=INK, thickness=1.2, size=9, orient="horizontal").encode(
+            x=_x(findings), y=alt.Y(f"{end}:Q")
+        )
         for end in ("least", "most")
     ]
-    return [base.mark_rule(color=INK, strokeWidth=1.2).encode(x=_x(), y=alt.Y("least:Q"), y2="most:Q"), *ends]
+    return [base.mark_rule(color=INK, strokeWidth=1.2).encode(x=_x(findings), y=alt.Y("least:Q"), y2="most:Q"), *ends]
 
 
 def _dots(findings: Findings, rows: Rows) -> list[Any]:
@@ -198,7 +199,7 @@ def _dots(findings: Findings, rows: Rows) -> list[Any]:
         base.transform_calculate(group="datum[colour_by]", order="datum[colour_by + ' order']", faint=faint)
         .mark_point(filled=True, size=34 if len(rows) > 150 else 70)
         .encode(
-            x=_x(),
+            x=_x(findings),
             y=_y(),
             color=alt.Color(
                 "group:N",
@@ -215,9 +216,11 @@ def _dots(findings: Findings, rows: Rows) -> list[Any]:
         .properties(name="dots")
     )
     return [
-        best.mark_line(interpolate="step-before", color=INK, strokeWidth=1.4).encode(x=_x(), y=_y()),
+        best.mark_line(interpolate="step-before", color=INK, strokeWidth=1.4).encode(x=_x(findings), y=_y()),
         dots,
-        best.mark_point(filled=False, size=190, color=INK, strokeWidth=1.3, tooltip=None).encode(x=_x(), y=_y()),
+        best.mark_point(filled=False, size=190, color=INK, strokeWidth=1.3, tooltip=None).encode(
+            x=_x(findings), y=_y()
+        ),
     ]
 
 

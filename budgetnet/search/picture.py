@@ -41,9 +41,18 @@ def _order(name: str) -> tuple[int, float, str]:
 
 
 def pareto_png(
-    dots: Sequence[Dot], *, title: str, required: float, groups: str, guess: float, minimum: float | None
+    dots: Sequence[Dot],
+    *,
+    title: str,
+    axis: str,
+    required: float,
+    groups: str,
+    guess: float,
+    minimum: float | None,
 ) -> bytes:
-    """A PNG of IoU over images per second; `required` images per second, guessing and the wanted IoU as lines."""
+    """A PNG of IoU over images per second, which `axis` names; `required` images per second, guessing and the wanted
+    IoU as lines.
+    """
     figure = new_figure(width=10.5, height=5.8)
     axes = figure.add_subplot()
     _scatter(axes, dots, groups)
@@ -51,7 +60,7 @@ def pareto_png(
     if minimum is not None:
         axes.axhline(minimum, color=WANTED, linestyle="--", linewidth=1.2, label=f"wanted: {minimum:g}")
     axes.set_title(title, color=INK, fontsize=12)
-    axes.set_xlabel("images per second that the budget allows", color=MUTED)
+    axes.set_xlabel(axis, color=MUTED)
     axes.set_ylabel("mean IoU (void left out)", color=MUTED)
     axes.margins(x=0.06, y=0.12)
     low, high = axes.get_ylim()

@@ -281,6 +281,7 @@ def _picture(findings: Findings) -> bytes:
     return pareto_png(
         dots,
         title=f"{scenario.name}: {len(dots)} candidates of {scenario.network}, {done} trained to the end",
+        axis=findings.outcome.throughput.title,
         required=float(scenario.images_per_second),
         groups=group.replace("_", " "),
         guess=findings.guess.mean_iou,

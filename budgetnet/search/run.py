@@ -14,11 +14,12 @@ from budgetnet.locks import alone
 from budgetnet.networks import Candidate
 from budgetnet.plan import Plan
 from budgetnet.plan.feasible import Feasible
+from budgetnet.plan.throughput import OPS, Throughput
 from budgetnet.search import opening, samplers
 from budgetnet.search.checks import Checks, wanted
 from budgetnet.search.coordinator import Coordinator
 from budgetnet.search.crew import Crew
-from budgetnet.search.decisions import Decider
+from budgetnet.search.decisions import Decider, Measured
 from budgetnet.search.endings import EPOCHS_UP, INTERRUPTED
 from budgetnet.search.halving import REDUCTION
 from budgetnet.search.place import CHECKS, RUNS, Place, checks_of, make_own
@@ -46,6 +47,7 @@ class Asked:
     repeats: int = 1
     audit: int = 0
     earlier: str | None = None
+    throughput: Throughput = OPS
 
     def record(self) -> dict[str, Any]:
         """What the order of a search depends on, besides its seed: a folder goes on only with the same."""
@@ -56,6 +58,7 @@ class Asked:
             "reduction": REDUCTION,
             **({"warm_start": self.earlier} if self.earlier is not None else {}),
             "first": first,
+            **self.throughput.record(),
         }
 
 
@@ -64,7 +67,8 @@ class Asked:
 class Outcome:
     """A search as far as it has come. `feasible` tells how many candidates there are and what became of the others;
     `trials` are those that were begun, of `wanted`, out of `networks` different ones that fit; `checks` the trainings
-    that tell how far to trust it. `stopped` says why it ended before its end, if it did.
+    that tell how far to trust it. `stopped` says why it ended before its end, if it did, `throughput` what its images
+    per second are.
     """
 
     plan: Plan
@@ -76,6 +80,7 @@ class Outcome:
     wanted: int
     checks: tuple[Trial, ...] = ()
     stopped: str | None = None
+    throughput: Throughput = OPS
 
     @property
     def untried(self) -> int:
@@ -125,7 +130,7 @@ def search(
     workers. After `asked.seconds` trainings stop at their next epoch, to be resumed by the same call.
     """
     clocks = clocks or Clocks()
-    feasible = feasible or Feasible(plan.scenario)
+    feasible = feasible or Feasible(plan.scenario, asked.throughput.roof)
     work = _Work(
         plan=plan,
         asked=asked,
@@ -150,6 +155,7 @@ def search(
         wanted=max(race.wanted, len(trials)),
         checks=checks,
         stopped=EPOCHS_UP if stopped is None and race.used_up else stopped,
+        throughput=asked.throughput,
     )
 
 
@@ -194,7 +200,8 @@ class _Work:
             first=asked.first,
         )
         self.stops.watch(study)
-        racing = self._coordinator(study, race, RUNS, crew)
+        measure = asked.throughput.measure
+        racing = self._coordinator(study, race if measure is None else Measured(race, measure), RUNS, crew)
         racing.run()
         return race, racing.trials, racing.stopped
 

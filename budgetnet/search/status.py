@@ -10,6 +10,7 @@ from budgetnet.networks import Candidate
 from budgetnet.report import Block, Column, Report, Table, Text
 from budgetnet.search.checks import front, repeated
 from budgetnet.search.trial import Trial
+from budgetnet.search.trial_table import rate_column
 
 FAILURES: Final = 5
 """So many of the last failures are told."""
@@ -45,7 +46,7 @@ def status_report(
     tables = [
         _workers(busy, time.time() if now is None else now),
         _rungs(trials, rungs),
-        _front_table(best[:TOLD], again),
+        _front_table(best[:TOLD], again, settings),
         _failures(by_status["failed"]),
     ]
     blocks += [table for table in tables if table.rows]
@@ -150,7 +151,7 @@ def _rungs(trials: Sequence[Trial], rungs: Sequence[int]) -> Table:
     return Table(key="rungs", title="Rungs", columns=columns, rows=rows if trials else [])
 
 
-def _front_table(best: Sequence[Trial], again: Repeats) -> Table:
+def _front_table(best: Sequence[Trial], again: Repeats, settings: Mapping[str, Any]) -> Table:
     rows = [
         {
             "trial": trial.number,
@@ -160,7 +161,7 @@ def _front_table(best: Sequence[Trial], again: Repeats) -> Table:
         }
         for trial in best
     ]
-    rate = Column(key="images_per_second", heading="img/s in budget", show=lambda value: f"{value:,.1f}")
+    rate = rate_column(settings.get("search", {}).get("throughput", {}).get("kind", "ops"))
     return Table(key="front", title="Pareto front so far", columns=[*TRIAL, IOU, rate], rows=rows)
 
 

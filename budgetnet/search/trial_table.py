@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from budgetnet import units
 from budgetnet.columns import MEGA_OPS, MEGA_PARAMS, UTILISATION, parameter_columns, shares_named
+from budgetnet.plan.throughput import HEADINGS
 from budgetnet.report import Column, Row, Table
 from budgetnet.search.findings import Findings
 from budgetnet.search.timeline import kind
@@ -33,12 +34,6 @@ SCORE_COLUMNS: Final = (
     Column(key="pixel_accuracy", heading="pixel acc.", show=three),
     Column(key="mean_dice", heading="mean Dice", show=three),
 )
-COST_COLUMNS: Final = (
-    Column(key="images_per_second", heading="img/s in budget", show=lambda value: f"{value:,.1f}"),
-    UTILISATION,
-    MEGA_OPS,
-    MEGA_PARAMS,
-)
 SEED_COLUMNS: Final = (
     Column(key="seeds", heading="seeds"),
     Column(key="seeds_mean_iou", heading="mean over seeds", show=three),
@@ -54,6 +49,16 @@ WHEN_COLUMNS: Final = (
     Column(key="ended_second", heading="ended at second", show=seconds),
     Column(key="worker", heading="worker", right=False),
 )
+
+
+def cost_columns(findings: Findings) -> list[Column]:
+    """Throughput, then what a candidate needs."""
+    return [rate_column(findings.outcome.throughput.kind), UTILISATION, MEGA_OPS, MEGA_PARAMS]
+
+
+def rate_column(what: str) -> Column:
+    """Images per second, by what they are."""
+    return Column(key="images_per_second", heading=HEADINGS[what], show=lambda value: f"{value:,.1f}")
 
 
 def status_word(findings: Findings, trial: Trial) -> str:
@@ -131,7 +136,7 @@ def _exact(findings: Findings) -> list[Column]:
     columns += [Column(key=key, heading=key, right=False) for key in ("status", "reason", "origin")]
     columns += [Column(key="epochs", heading="epochs"), *_rung_columns(findings), *SCORE_COLUMNS]
     columns += SEED_COLUMNS if findings.repeated else ()
-    columns += [*COST_COLUMNS, *EXACT_COLUMNS]
+    columns += [*cost_columns(findings), *EXACT_COLUMNS]
     columns += [Column(key=f"iou_{name}", heading=f"IoU {name}", show=three) for name in findings.guess.iou]
     return [*columns, *WHEN_COLUMNS]
 
@@ -144,7 +149,7 @@ def _rung_columns(findings: Findings) -> list[Column]:
 def shown_trials(findings: Findings, rows: Sequence[Row]) -> Table:
     """Every trial for people to read; the front in bold."""
     columns = [Column(key="trial", heading="trial"), *varied(findings), *_rung_columns(findings), SCORE_COLUMNS[0]]
-    columns += [*shares_named(COST_COLUMNS, findings.scenario), Column(key="epochs", heading="epochs")]
+    columns += [*shares_named(cost_columns(findings), findings.scenario), Column(key="epochs", heading="epochs")]
     columns.append(Column(key="reason", heading="what became of it", right=False))
     return Table(
         key="trials",
@@ -159,7 +164,7 @@ def shown_front(findings: Findings, rows: Sequence[Row]) -> Table:
     """The front for people to read, with what seeds say of it."""
     columns = [Column(key="trial", heading="trial"), *varied(findings), *SCORE_COLUMNS]
     columns += SEED_COLUMNS if findings.repeated else ()
-    columns += shares_named(COST_COLUMNS, findings.scenario)
+    columns += shares_named(cost_columns(findings), findings.scenario)
     return Table(key="pareto", title="Pareto front", columns=columns, rows=rows)
 
 
@@ -168,9 +173,8 @@ def brief_front(findings: Findings, rows: Sequence[Row]) -> Table:
     named = [{**each, "label": trial.candidate.label} for each, trial in zip(rows, findings.front, strict=True)]
     columns = [Column(key="trial", heading="trial"), Column(key="label", heading="candidate", right=False)]
     columns += SEED_COLUMNS if findings.repeated else (SCORE_COLUMNS[0],)
-    return Table(
-        key="pareto", title="Pareto front", columns=[*columns, *COST_COLUMNS[:1], *COST_COLUMNS[2:]], rows=named
-    )
+    rate, _, *costs = cost_columns(findings)
+    return Table(key="pareto", title="Pareto front", columns=[*columns, rate, *costs], rows=named)
 
 
 def checks_table(findings: Findings) -> Table:

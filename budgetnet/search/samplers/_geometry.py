@@ -70,7 +70,6 @@ def scale(axis: Axis) -> Floats:
 
 def speed(feasible: Feasible, indices: Indices) -> Floats:
     """(n) -> (n): the logarithm of the throughput, 0 for the slowest and 1 for the fastest candidate of the set."""
-    # the fewest operations stand last, so the ends of the set are the ends of its range
-    slowest, fastest = np.log(feasible.images_per_second[[0, -1]])
+    slowest, fastest = np.log([feasible.images_per_second.min(), feasible.images_per_second.max()])
     span = max(float(fastest - slowest), 1e-12)
     return np.asarray((np.log(feasible.images_per_second[indices]) - slowest) / span, dtype=np.float64)
