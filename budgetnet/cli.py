@@ -9,6 +9,7 @@ from budgetnet import (
     calibrate_cli,
     compare_cli,
     data_cli,
+    export_cli,
     options,
     platforms_cli,
     scenario_cli,
@@ -39,6 +40,7 @@ app.command()(train_cli.train)
 app.command()(compare_cli.compare)
 app.command()(calibrate_cli.calibrate)
 app.command()(platforms_cli.platforms)
+app.command()(export_cli.export)
 screen = terminal.wide_console()
 TIME = "In time, on a platform"
 

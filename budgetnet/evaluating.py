@@ -8,15 +8,13 @@ from typing import Any, Final, final
 
 import torch
 
-from budgetnet import datasets, files, formats
+from budgetnet import files, formats
 from budgetnet.classes import ClassList
-from budgetnet.classmaps import ClassMap
 from budgetnet.data.form import Form
 from budgetnet.data.keeping import Keep, load_kept
 from budgetnet.data.names import own_name
-from budgetnet.data.reading import Split, class_map
-from budgetnet.datasets import Source
-from budgetnet.errors import BudgetnetError, printable, shorten
+from budgetnet.data.reading import Split
+from budgetnet.errors import BudgetnetError
 from budgetnet.evaluation import report as evaluation_report
 from budgetnet.evaluation.pictures import Shown, confusion_png, examples_png
 from budgetnet.evaluation.record import Evaluation, Kinship
@@ -25,6 +23,7 @@ from budgetnet.provenance import provenance
 from budgetnet.report import Report
 from budgetnet.training.finished import Finished, load
 from budgetnet.training.machine import deterministic, keep_memory, ran_out_of_memory
+from budgetnet.training.run_data import find
 from budgetnet.training.samples import Samples, Scaling
 from budgetnet.training.scoring import predict, tally
 from budgetnet.training.timing import timing
@@ -125,37 +124,12 @@ def _evaluate(
 
 
 def _read(run: Finished, spec: str | None, split: str, keep: Keep, progress: Callable[[int, int], None]) -> _Data:
-    asked = run.source if spec is None else spec
-    if not asked:
-        raise BudgetnetError("--dataset must be given where the run does not tell its own data, but got none")
-    try:
-        source = datasets.find(asked)
-    except BudgetnetError as error:
-        if spec is not None:
-            raise
-        hint = f"the run was trained on {printable(run.source)}; --dataset names other data"
-        raise BudgetnetError(f"{error}\n{hint}") from None
-    chosen = _class_map(asked, source, run.classes)
+    asked, source, chosen = find(run, spec)
     form = Form(height=run.height, width=run.width)
     read = load_kept(asked, source, (split,), chosen, form, keep, progress)[split]
     return _Data(
         spec=asked, name=split, split=read, classes=chosen.classes, kinship=_kinship(run, asked, split, read.digest)
     )
-
-
-def _class_map(spec: str, source: Source, classes: ClassList) -> ClassMap:
-    """The class map that gives the run's classes: by their names and, where several do, by the name of the list."""
-    named = [each for each in source.class_maps if each.classes.names == classes.names]
-    fitting = [each for each in named if each.classes.name == classes.name]
-    chosen = fitting[0] if len(fitting) == 1 else class_map(spec, source, classes.names)
-    if chosen.classes.void != classes.void:
-        mine, theirs = (_void_name(each) for each in (classes, chosen.classes))
-        raise BudgetnetError(f"classes must have the void class of the run, {mine}, but got {theirs} in {chosen.key}")
-    return chosen
-
-
-def _void_name(classes: ClassList) -> str:
-    return "none" if classes.void is None else shorten(classes.names[classes.void])
 
 
 def _kinship(run: Finished, spec: str, split: str, digest: str) -> Kinship:

@@ -4,9 +4,10 @@ Nodes keep the names of the graph's, so a runtime's profile names the layers tha
 of the graph, the batch is free.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
-from onnx import ModelProto
+from onnx import ModelProto, helper
 
 from budgetnet.deploy.folding import Weights
 from budgetnet.deploy.rules import RULES
@@ -33,3 +34,9 @@ def emit(graph: Graph, weights: Weights, form: Form = PLAIN) -> ModelProto:
         writer.tensors[kernel.result] = rule(writer, kernel)
     result = steps[-1].result if steps else graph.input.name
     return writer.model(writer.finished(writer.tensors[result]), graph)
+
+
+def named(model: ModelProto, facts: Mapping[str, str]) -> bytes:
+    """The model as its file, the same bytes every time; `facts` about it are kept in it as metadata."""
+    helper.set_model_props(model, dict(facts))
+    return bytes(model.SerializeToString(deterministic=True))

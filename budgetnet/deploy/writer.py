@@ -22,6 +22,7 @@ IMAGES: Final = "images"
 SCORES: Final = "scores"
 CLASSES: Final = "classes"
 Float: TypeAlias = Literal["fp32", "fp16"]
+PerChannel: TypeAlias = tuple[float, ...]
 
 
 @final
@@ -35,7 +36,7 @@ class Form:
     (batch, classes, height, width). `precision` is that of weights and maps inside. `batch` is free where it is None.
     """
 
-    scaling: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    scaling: tuple[PerChannel, PerChannel] | None = None
     argmax: bool = False
     precision: Float = "fp32"
     batch: int | None = None
@@ -103,12 +104,22 @@ class Writer:
 
     def prepared(self) -> str:
         """The images as the network takes them."""
-        if self.form.scaling is None:
-            return IMAGES if self.form.precision == "fp32" else self.cast("images/half", IMAGES)
-        mean, std = (np.array(each, dtype="float64") for each in self.form.scaling)
-        x = self.cast("images/float", IMAGES)
-        x = self.add("Mul", "images/scaled", x, self.channels("images/factor", 1 / (255 * std)))
-        return self.add("Add", "images/shifted", x, self.channels("images/shift", -mean / std))
+        x = IMAGES
+        if self.form.scaling is not None:
+            x = self._scaled(*self.form.scaling)
+        return x if self.form.precision == "fp32" else self.cast("images/half", x)
+
+    def _scaled(self, mean: PerChannel, std: PerChannel) -> str:
+        """(image / 255 - mean) / std in float32 whatever the precision, step by step as a training does it: outside or
+        inside, the network sees the same numbers.
+        """
+        x = self.add("Cast", "images/float", IMAGES, to=TensorProto.FLOAT)
+        x = self.add("Div", "images/shares", x, self.constant("images/255", 255, "float32"))
+        for kind, name, values, nothing in (("Sub", "mean", mean, 0), ("Div", "std", std, 1)):
+            if any(value != nothing for value in values):
+                numbers = np.array(values, dtype="float32").reshape(-1, 1, 1)
+                x = self.add(kind, f"images/{kind.lower()}", x, self.constant(f"images/{name}", numbers, "float32"))
+        return x
 
     def cast(self, name: str, tensor: str, kind: int | None = None) -> str:
         """A tensor in the model's precision, or of another type."""
@@ -144,6 +155,15 @@ class Writer:
         )
         opsets = [helper.make_opsetid("", OPSET)]
         return helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION, producer_name="budgetnet")
+
+
+def fix_batch(model: ModelProto, batch: int) -> ModelProto:
+    """The same model for so many images at once, where their number was free."""
+    made = ModelProto()
+    made.CopyFrom(model)
+    for value in (*made.graph.input, *made.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = batch
+    return made
 
 
 def _dimensions(shape: Shape) -> list[int]:

@@ -1,0 +1,165 @@
+"""An export as a report: the models, what precision costs class by class, how to measure them on the target."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from budgetnet import units
+from budgetnet.deploy.card import Export, Model, record
+from budgetnet.errors import printable
+from budgetnet.report import Block, Column, Report, Table, Text
+from budgetnet.report import facts as report_facts
+
+NOTICEABLE: Final = 2.0
+"""Points of mean IoU that a quantisation should not cost; one that costs more is told so first."""
+
+
+def report(made: Export) -> Report:
+    """The report; its record is the card."""
+    tables = [_models(made)]
+    blocks: list[Block] = [Text(text=verdict(made)), tables[0]]
+    if made.base is not None:
+        tables.append(_classes(made))
+        blocks += [tables[1], Text(text=_about_loss(made))]
+    blocks += [Text(text=_about_verification(made)), *map(_target, made.models)]
+    named: Mapping[str, Mapping[str, Any]] = {
+        "Network": made.network,
+        "Input and output": made.form,
+        "Data": made.data,
+        "Fit": _flat(made.fit),
+        "Made by": made.made_by,
+    }
+    blocks += [report_facts(title, known) for title, known in named.items() if known]
+    if made.calibration:
+        names = ", ".join(map(printable, made.calibration))
+        blocks.append(Text(text=f"Calibrated on {len(made.calibration):,} images: {names}."))
+    return Report(key="export", title="Export", blocks=blocks, tables=tables, record=record(made))
+
+
+def for_screen(whole: Report) -> Report:
+    """What people see at the prompt: models, classes, command lines, and the verdict last, where it stays in view."""
+    kept = [b for b in whole.blocks[1:] if isinstance(b, Text) or b in whole.tables]
+    kept = [b for b in kept if not (isinstance(b, Text) and b.text.startswith("Calibrated on"))]
+    return Report(
+        key=whole.key, title=whole.title, blocks=[*kept, whole.blocks[0]], tables=whole.tables, record=whole.record
+    )
+
+
+def verdict(made: Export) -> str:
+    """What came out, in a paragraph."""
+    first = made.models[0]
+    words = [f"{printable(str(made.network['candidate']))} as {', '.join(each.file for each in made.models)}."]
+    for model in made.models:
+        lost = made.loss(model)
+        apart = f"largest difference {model.agreement.difference:.2g} of scores up to {model.agreement.largest:.3g}"
+        same = f"{units.percent(model.agreement.same, 2)} % of pixels of the same class"
+        said = f"{model.precision}: {apart} from torch, {same}"
+        if model.scores is not None and lost is not None:
+            said += f"; mean IoU {model.scores.mean_iou:.4f}"
+            said += "" if model.precision == "fp32" else f", {_points(lost)} points lost"
+            said += f": more than {NOTICEABLE:g}, look at the classes" if lost > NOTICEABLE else ""
+        words.append(f"{said}.")
+    if first.scores is None:
+        words.append(
+            f"Mean IoU was not measured, since the run's data are not here (--dataset names them); the run recorded "
+            f"{made.recorded:.4f}."
+        )
+    return " ".join([*words, *_about_fit(made.fit)])
+
+
+def _points(lost: float) -> str:
+    return f"{lost + 0.0:.2f}"
+
+
+def _models(made: Export) -> Table:
+    rows = [
+        {
+            "file": each.file,
+            "precision": each.precision,
+            "bytes": len(each.content),
+            "mean_iou": None if each.scores is None else each.scores.mean_iou,
+            "points_lost": made.loss(each),
+            "difference": each.agreement.difference,
+            "same": each.agreement.same,
+            "sha256": each.digest,
+        }
+        for each in made.models
+    ]
+    columns = [
+        Column(key="file", heading="file", right=False),
+        Column(key="precision", heading="precision", right=False),
+        Column(key="bytes", heading="MB", show=units.megabytes),
+        Column(key="mean_iou", heading="mean IoU", show=_four),
+        Column(key="points_lost", heading="points lost", show=_points),
+        Column(key="difference", heading="from torch", show=lambda value: f"{value:.2g}"),
+        Column(key="same", heading="% same class", show=lambda value: units.percent(value, 2)),
+        Column(key="sha256", heading="SHA-256", show=lambda value: str(value)[:12], right=False),
+    ]
+    return Table(key="export", title="Models", columns=columns, rows=rows)
+
+
+def _classes(made: Export) -> Table:
+    """IoU of every class at fp32, and at every other precision with what it lost."""
+    assert made.base is not None
+    others = [each for each in made.models if each.precision != "fp32" and each.scores is not None]
+    rows = []
+    for name, iou in made.base.iou.items():
+        row: dict[str, Any] = {"class": printable(name), "fp32": iou}
+        for each in others:
+            assert each.scores is not None
+            row |= {each.precision: each.scores.iou[name], f"{each.precision}_lost": made.loss(each, name)}
+        rows.append(row)
+    mean: dict[str, Any] = {"class": "mean", "fp32": made.base.mean_iou}
+    for each in others:
+        assert each.scores is not None
+        mean |= {each.precision: each.scores.mean_iou, f"{each.precision}_lost": made.loss(each)}
+    columns = [Column(key="class", heading="class", right=False), Column(key="fp32", heading="IoU fp32", show=_four)]
+    for each in others:
+        columns.append(Column(key=each.precision, heading=f"IoU {each.precision}", show=_four))
+        columns.append(Column(key=f"{each.precision}_lost", heading="points lost", show=_points))
+    return Table(key="export-classes", title="Classes", columns=columns, rows=[*rows, mean])
+
+
+def _four(value: float) -> str:
+    return f"{value:.4f}"
+
+
+def _about_loss(made: Export) -> str:
+    images = units.counted(int(made.data["images"]), "image", "images")
+    return (
+        f"IoU is that of ONNX Runtime on {images} of split {printable(str(made.data['split']))}, by the same count as "
+        "`budgetnet evaluate`; a point is a hundredth. Only the target tells what its own arithmetic does."
+    )
+
+
+def _about_verification(made: Export) -> str:
+    agreement = made.models[0].agreement
+    together = " and ".join(map(str, agreement.batches))
+    return (
+        f"Held against torch on {agreement.images} images, two of them of random pixels, in batches of {together}. An "
+        "fp32 model with a score further away than 0.0001 of the largest is not written."
+    )
+
+
+def _target(model: Model) -> Text:
+    if not model.command:
+        names = ", ".join(model.unknown)
+        return Text(text=f"TensorRT does not read {names} of {model.file}; ONNX Runtime and OpenVINO do.")
+    return Text(text=f"On the target, {model.precision}: {model.command}")
+
+
+def _about_fit(fit: Mapping[str, Any]) -> list[str]:
+    scenario = fit.get("scenario")
+    if scenario is None:
+        return []
+    needs = f"{units.gops(scenario['required_gops'])} of {units.gops(scenario['available_gops'])} GOPS"
+    verdict = "fits" if scenario["fits"] else f"does not fit ({', '.join(scenario['over'])})"
+    return [f"It {verdict} in scenario {printable(scenario['name'])}, which it takes {needs} of."]
+
+
+def _flat(fit: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested facts as one table: `scenario fits`, `platform peak_gops fp16`."""
+    flat: dict[str, Any] = {}
+    for key, value in fit.items():
+        name = f"{before} {key}".strip()
+        flat |= _flat(value, name) if isinstance(value, Mapping) else {name: value}
+    return flat
