@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from budgetnet import heads
 from budgetnet.errors import BudgetnetError, printable, shorten
 from budgetnet.networks import SMALLEST_SIDE, Candidate, family
+from budgetnet.networks import names as families
 from budgetnet.parameters import Value
 
 if TYPE_CHECKING:  # `ops` reads no scenario, and starts the faster
@@ -39,27 +40,37 @@ def candidate(network: str, words: Sequence[str]) -> Candidate:
     return made
 
 
-def choice(scenario: "Scenario", text: str) -> list[Candidate]:
+def choice(scenario: "Scenario", text: str, where: str = "--candidate") -> list[Candidate]:
     """`depth_multiplier=0.5 classifier_depth=256` -> the candidate for the scenario's network; parameters left out take
     their defaults. A label, as plans print it, is taken as well.
 
     Where the scenario chooses several networks each is given with its name, `shared: ...; front: ...`, where a label
-    needs no colon. Raises BudgetnetError.
+    needs no colon. Errors begin with `where`. Raises BudgetnetError.
     """
     networks = scenario.networks
     if len(networks) == 1:
-        return [_one(networks[0].family, text, "--candidate")]
+        return [_one(networks[0].family, text, where)]
     given: dict[str, str] = {}
     for part in text.split(";"):
         name, words = _named([each.name for each in networks], part.strip())
         if not name or name in given:
-            rule = f"--candidate: must be {'; '.join(f'{each.name}: NAME=VALUE ...' for each in networks)}"
+            rule = f"{where}: must be {'; '.join(f'{each.name}: NAME=VALUE ...' for each in networks)}"
             raise BudgetnetError(f"{rule}, but got {shorten(text)}")
         given[name] = words
     missing = [each.name for each in networks if each.name not in given]
     if missing:
-        raise BudgetnetError(f"--candidate: must name every network, but got none for {', '.join(missing)}")
-    return [_one(each.family, given[each.name], f"--candidate: {each.name}") for each in networks]
+        raise BudgetnetError(f"{where}: must name every network, but got none for {', '.join(missing)}")
+    return [_one(each.family, given[each.name], f"{where}: {each.name}") for each in networks]
+
+
+def named(text: str) -> Candidate:
+    """`mobilenet-fcn depth_multiplier=0.5`, `unet`: a family and its parameters, defaults for the rest; or its label.
+    Without a family it is `mobilenet-fcn`. Raises BudgetnetError.
+    """
+    first, _, rest = text.strip().partition(" ")
+    if first in families() or not ("=" in text or "/" in text):
+        return _one(first, rest, first) if rest.strip() else candidate(first, [])
+    return _one("mobilenet-fcn", text, "candidate")
 
 
 def chosen(scenario: "Scenario", text: str | None, row: str | None) -> Candidate:
@@ -124,14 +135,14 @@ def _named(names: Sequence[str], part: str) -> tuple[str, str]:
 def _one(network: str, text: str, where: str) -> Candidate:
     plain = [parameter for parameter in family(network).declaration.PARAMETERS if not parameter.named]
     if "/" in text or (len(plain) == 1 and "=" not in text and text.strip()):  # a label may be of one parameter
-        return _from_label(network, text)
+        return _from_label(network, text, where)
     words = text.replace(",", " ").split()
     if not words:
         raise BudgetnetError(f"{where}: must name parameters as NAME=VALUE, or be a label, but got {shorten(text)}")
     return candidate(network, words)
 
 
-def _from_label(network: str, text: str) -> Candidate:
+def _from_label(network: str, text: str, where: str) -> Candidate:
     """`0.5 / Conv2d_13_pointwise / fcn / 7 / 1024`: every parameter in the declared order. Those that labels name
     follow where they are not the default: `output_stride=16`.
     """
@@ -143,7 +154,7 @@ def _from_label(network: str, text: str) -> Candidate:
     if head in heads.names():
         names += [parameter.name for parameter in chosen.head_parameters(head) if not parameter.named]
     if len(plain) != len(names):
-        raise BudgetnetError(f"--candidate: must be {' / '.join(names)}, but got {shorten(text)}")
+        raise BudgetnetError(f"{where}: must be {' / '.join(names)}, but got {shorten(text)}")
     return candidate(network, [*(f"{name}={word}" for name, word in zip(names, plain, strict=True)), *named])
 
 

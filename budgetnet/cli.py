@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from budgetnet import compare_cli, data_cli, options, scenario_cli, search_cli, terminal, train_cli
+from budgetnet import bench_cli, compare_cli, data_cli, options, scenario_cli, search_cli, terminal, train_cli
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.terminal import Format
 
@@ -23,6 +23,7 @@ app.add_typer(data_cli.app, name="data")
 app.command()(search_cli.search)
 app.command()(train_cli.train)
 app.command()(compare_cli.compare)
+app.command()(bench_cli.bench)
 screen = terminal.wide_console()
 
 
