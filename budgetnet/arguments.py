@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from budgetnet import heads
 from budgetnet.errors import BudgetnetError, printable, shorten
 from budgetnet.networks import SMALLEST_SIDE, Candidate, family
+from budgetnet.networks import names as families
 from budgetnet.parameters import Value
 
 if TYPE_CHECKING:  # `ops` reads no scenario, and starts the faster
@@ -39,27 +40,37 @@ def candidate(network: str, words: Sequence[str]) -> Candidate:
     return made
 
 
-def choice(scenario: "Scenario", text: str) -> list[Candidate]:
+def choice(scenario: "Scenario", text: str, where: str = "--candidate") -> list[Candidate]:
     """`depth_multiplier=0.5 classifier_depth=256` -> the candidate for the scenario's network; parameters left out take
     their defaults. A label, as plans print it, is taken as well.
 
     Where the scenario chooses several networks each is given with its name, `shared: ...; front: ...`, where a label
-    needs no colon. Raises BudgetnetError.
+    needs no colon. Errors begin with `where`. Raises BudgetnetError.
     """
     networks = scenario.networks
     if len(networks) == 1:
-        return [worded(networks[0].family, text, "--candidate")]
+        return [worded(networks[0].family, text, where)]
     given: dict[str, str] = {}
     for part in text.split(";"):
         name, words = _named([each.name for each in networks], part.strip())
         if not name or name in given:
-            rule = f"--candidate: must be {'; '.join(f'{each.name}: NAME=VALUE ...' for each in networks)}"
+            rule = f"{where}: must be {'; '.join(f'{each.name}: NAME=VALUE ...' for each in networks)}"
             raise BudgetnetError(f"{rule}, but got {shorten(text)}")
         given[name] = words
     missing = [each.name for each in networks if each.name not in given]
     if missing:
-        raise BudgetnetError(f"--candidate: must name every network, but got none for {', '.join(missing)}")
-    return [worded(each.family, given[each.name], f"--candidate: {each.name}") for each in networks]
+        raise BudgetnetError(f"{where}: must name every network, but got none for {', '.join(missing)}")
+    return [worded(each.family, given[each.name], f"{where}: {each.name}") for each in networks]
+
+
+def named(text: str) -> Candidate:
+    """`mobilenet-fcn depth_multiplier=0.5`, `unet`: a family and its parameters, defaults for the rest; or its label.
+    Without a family it is `mobilenet-fcn`. Raises BudgetnetError.
+    """
+    first, _, rest = text.strip().partition(" ")
+    if first in families() or not ("=" in text or "/" in text):
+        return worded(first, rest, first) if rest.strip() else candidate(first, [])
+    return worded("mobilenet-fcn", text, "candidate")
 
 
 def chosen(scenario: "Scenario", text: str | None, row: str | None) -> Candidate:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from budgetnet import (
+    bench_cli,
     calibrate_cli,
     compare_cli,
     data_cli,
@@ -41,6 +42,7 @@ app.command()(compare_cli.compare)
 app.command()(calibrate_cli.calibrate)
 app.command()(platforms_cli.platforms)
 app.command()(export_cli.export)
+app.command()(bench_cli.bench)
 screen = terminal.wide_console()
 TIME = "In time, on a platform"
 

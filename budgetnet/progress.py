@@ -12,12 +12,17 @@ Watch: TypeAlias = Callable[[int, int | None], None]
 
 
 @contextmanager
-def bars() -> Iterator[Callable[[str], Watch]]:
-    """Bars that begin when they are named: `begin("reading")` gives what is told of it. They vanish at the end."""
+def bars(per_second: float = 10) -> Iterator[Callable[[str], Watch]]:
+    """Bars that begin when they are named: `begin("reading")` gives what is told of it. They vanish at the end. They
+    are drawn anew so many times `per_second`: seldom, where drawing would be in the way.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     left = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, *left, console=console, transient=True, disable=not console.is_terminal) as shown:
+    quiet = not console.is_terminal
+    with Progress(
+        *columns, *left, console=console, transient=True, disable=quiet, refresh_per_second=per_second
+    ) as shown:
 
         def begin(name: str) -> Watch:
             task = shown.add_task(name, total=None)

@@ -48,6 +48,7 @@ def loaded_by(folder: Path, *words: str, code: int = 0) -> set[str]:
     [
         (["--version"], 0),
         (["search", "--help"], 0),
+        (["bench", "--help"], 0),
         (["ops"], 0),
         (["ops", "--summary"], 0),
         (["plan", "parking", "--format", "json"], 0),
@@ -79,6 +80,7 @@ def test_help_does_not_even_load_the_networks(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == {
         "budgetnet",
+        "budgetnet.bench_cli",
         "budgetnet.cli",
         "budgetnet.compare_cli",
         "budgetnet.options",
