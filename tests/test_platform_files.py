@@ -52,8 +52,8 @@ def test_missing_file() -> None:
         (SMALLEST.replace("Board", '"a\\nb"'), "1: name: must be a text on one line, and not empty, but got 'a\\nb'"),
         (SMALLEST.replace("value: 2", "value: 2, derived: 1"), "derived: must be true or false, but got 1"),
         (SMALLEST.replace("kind: gpu, ", ""), "2: engines[0].kind: must be given, but got nothing"),
-        (SMALLEST.replace("gpu", "tpu"), "kind: must be 'gpu', 'dla', 'npu' or 'cpu', but got 'tpu'"),
-        (SMALLEST.replace("gpu", "GPU"), "kind: must be 'gpu', 'dla', 'npu' or 'cpu', but got 'GPU'"),
+        (SMALLEST.replace("gpu", "tpu"), "kind: must be 'gpu', 'dla', 'npu', 'dataflow' or 'cpu', but got 'tpu'"),
+        (SMALLEST.replace("gpu", "GPU"), "kind: must be 'gpu', 'dla', 'npu', 'dataflow' or 'cpu', but got 'GPU'"),
         (SMALLEST.replace("kind: gpu", "kind: gpu, count: 0"), "engines[0].count: must be 1 or more, but got 0"),
         (
             SMALLEST.replace("kind: gpu", "kind: gpu, count: 2.0"),
@@ -101,7 +101,7 @@ def test_all_faults_of_a_platform_file_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileError) as caught:
         platforms.load(path)
     assert str(caught.value).splitlines() == [
-        f"{path}:2: engines[0].kind: must be 'gpu', 'dla', 'npu' or 'cpu', but got 'tpu'",
+        f"{path}:2: engines[0].kind: must be 'gpu', 'dla', 'npu', 'dataflow' or 'cpu', but got 'tpu'",
         f"{path}:3: yeer: unknown field; did you mean 'year'?",
         f"{path}:4: power_watts.source: must be given, but got nothing",
         f"{path}:4: power_watts.value: must be greater than 0, but got -1",

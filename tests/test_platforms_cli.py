@@ -196,7 +196,7 @@ def test_unknown_name(shell: Shell) -> None:
 def test_faults_of_every_file_are_told(shell: Shell) -> None:
     Path("board.yaml").write_text(BOARD.replace("gpu", "tpu") + "watts: 3\n")
     assert shell.refused("platforms", "board.yaml", "tda4vm", "none.yaml", "./").splitlines() == [
-        "board.yaml:2: engines[0].kind: must be 'gpu', 'dla', 'npu' or 'cpu', but got 'tpu'",
+        "board.yaml:2: engines[0].kind: must be 'gpu', 'dla', 'npu', 'dataflow' or 'cpu', but got 'tpu'",
         "board.yaml:3: watts: unknown field; did you mean 'power_watts'?",
         "none.yaml:1: (file): must exist, but got no such file",
         "./:1: (file): must be a regular file, but got a folder",

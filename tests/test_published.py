@@ -16,7 +16,10 @@ from budgetnet.units import PRECISIONS
 from budgetnet.verify import verify
 
 ENTRIES = published.latencies()
-IDS = [f"{each.network} {each.platform} {each.precision} {each.runtime} {each.threads or ''}" for each in ENTRIES]
+IDS = [
+    f"{each.network} {each.height}x{each.width} {each.platform} {each.precision} {each.runtime} {each.threads or ''}"
+    for each in ENTRIES
+]
 
 
 # --- the contract of every entry
@@ -59,7 +62,7 @@ def test_entries_differ_in_what_was_run():
         (each.network, each.platform, each.precision, each.runtime, each.threads, each.height, each.width)
         for each in ENTRIES
     ]
-    assert len(set(keys)) == len(keys) == 16
+    assert len(set(keys)) == len(keys) == 64
     assert {each.network for each in ENTRIES} == set(NETWORKS)
 
 
@@ -71,6 +74,19 @@ def test_entries_differ_in_what_was_run():
     [
         # Howard et al., arXiv:1704.04861, table 8: 569 M multiply-adds, 4.2 million parameters
         ("mobilenet-v1", 224, 224, 568_741_376, 4_233_001, (1001, 1, 1)),
+        # tensorflow/models, slim: 77 M and 14 M multiply-adds, 1.34 and 0.47 million parameters
+        ("mobilenet-v1-0.5", 160, 160, 76_525_312, 1_332_105, (1001, 1, 1)),
+        ("mobilenet-v1-0.25", 128, 128, 13_570_304, 470_329, (1001, 1, 1)),
+        # Sandler et al., arXiv:1801.04381, table 4: 300 M and 585 M multiply-adds, 3.4 and 6.9 million parameters;
+        # Hailo's model zoo: 0.62 and 1.18 G operations, 3.49 and 6.09 million parameters
+        ("mobilenet-v2", 224, 224, 300_775_552, 3_506_153, (1001, 1, 1)),
+        ("mobilenet-v2-1.4", 224, 224, 582_197_616, 6_110_569, (1001, 1, 1)),
+        # torchvision's page of models: 1.81 G and 15.47 G MACs; 11,689,512 and 138,357,544 parameters
+        ("resnet-18", 224, 224, 1_814_073_344, 11_689_512, (1000, 1, 1)),
+        ("vgg-16", 224, 224, 15_470_264_320, 138_357_544, (1000, 1, 1)),
+        ("mobilenet-v2-aspp-bonnetal", 480, 640, 4_977_868_800, 2_154_794, (2, 480, 640)),
+        # Hailo's model zoo: 3.21 G operations, 2.10 million parameters
+        ("deeplab-mobilenet-v2-stride-32", 513, 513, 1_607_243_456, 2_113_557, (21, 513, 513)),
         ("erfnet-bonnetal", 480, 640, 19_069_747_200, 2_248_834, (2, 480, 640)),
         ("fcn-resnet18-coarse", 512, 1024, 19_253_231_616, 11_769_301, (21, 16, 32)),
         # Hailo's model zoo: 17.65 G operations, 2.10 million parameters
@@ -116,6 +132,27 @@ def test_bonnetals_erfnet_has_the_parameters_that_its_layers_add_up_to():
     assert count(NETWORKS["erfnet-bonnetal"](64, 64)).total.params == backbone + decoder + head
 
 
+def test_bonnetals_mobilenet_v2_has_the_parameters_that_its_layers_add_up_to():
+    """Written down from its code: inverted residuals, branches, then a transposed convolution and what mixes."""
+
+    def unit(given: int, channels: int, window: int = 9) -> int:
+        return window * given * channels + 2 * channels
+
+    def block(given: int, channels: int, expansion: int) -> int:
+        wide = expansion * given
+        return unit(given, wide, 1) + unit(1, wide) + unit(wide, channels, 1)
+
+    rows = ((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3), (6, 320, 1))
+    total, given = unit(3, 32), 32
+    for expansion, channels, blocks in rows:
+        for _ in range(blocks):
+            total, given = total + block(given, channels, expansion), channels
+    total += unit(320, 32, 1) + 3 * unit(320, 32) + unit(4 * 32, 32, 1)
+    for before, skip, channels in ((32, 32, 32), (32, 24, 24), (24, 16, 16), (16, 3, 16)):
+        total += 4 * before * before + before + unit(before + skip, channels)
+    assert count(NETWORKS["mobilenet-v2-aspp-bonnetal"](64, 64)).total.params == total + 16 * 2 + 2
+
+
 # --- files
 
 
@@ -152,8 +189,8 @@ def test_a_file_is_read(tmp_path):
     [
         (
             "mobilenet-v1",
-            "mobilenet-v2",
-            "2: latencies[0].network: must be one of the known networks, but got 'mobilenet-v2'; "
+            "mobilenett-v1",
+            "2: latencies[0].network: must be one of the known networks, but got 'mobilenett-v1'; "
             "did you mean 'mobilenet-v1'?",
         ),
         ("int8", "int4", "4: latencies[0].precision: must be 'fp32', 'fp16' or 'int8', but got 'int4'"),

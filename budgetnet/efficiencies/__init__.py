@@ -15,7 +15,7 @@ from budgetnet.kernel_classes import KernelClass
 from budgetnet.plugins import data_files
 
 _CONFIG = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
-BY_ENGINE: Final = {"gpu": "tensorrt", "dla": "accelerator", "npu": "accelerator", "cpu": "cpu"}
+BY_ENGINE: Final = {"gpu": "tensorrt", "dla": "accelerator", "npu": "accelerator", "dataflow": "dataflow", "cpu": "cpu"}
 """Kind of engine -> the efficiencies that it has where nobody measured it."""
 
 

@@ -12,8 +12,10 @@ from budgetnet.platforms.figures import CONFIG, TERA, Line, Memory, OnChip, Peak
 from budgetnet.units import PRECISIONS, Precision
 from budgetnet.yaml_source import Fault, FaultsError
 
-Kind: TypeAlias = Literal["gpu", "dla", "npu", "cpu"]
-"""Of an engine: `dla` is a fixed accelerator beside a GPU, `npu` one that stands for itself."""
+Kind: TypeAlias = Literal["gpu", "dla", "npu", "dataflow", "cpu"]
+"""Of an engine: `dla` is a fixed accelerator beside a GPU, `npu` one that stands for itself and runs a network layer by
+layer, `dataflow` one that lays the whole network out on the chip and passes images through.
+"""
 
 
 class Engine(BaseModel):
