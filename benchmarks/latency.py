@@ -39,7 +39,7 @@ CALIBRATED: Final = "roofline, calibrated here"
 def cases(test: int, fit: int, size: tuple[int, int], seed: int) -> tuple[list[Case], list[Case]]:
     """Those that are predicted, and those that calibrate: no network is in both."""
     drawn = sampling.candidates(test + fit, seed)
-    random.Random(seed).shuffle(drawn)
+    random.Random(seed).shuffle(drawn)  # noqa: S311 (an order, no secret)
     made = [Case(candidate=candidate, height=size[0], width=size[1]) for candidate in drawn]
     return made[:test], made[test:]
 
@@ -67,7 +67,7 @@ def measured(
 ) -> tuple[list[Measurement], list[Measurement]]:
     """The networks of the test as a whole, those that calibrate layer by layer too; all timed in one mixed order."""
     mixed = [*test, *fit]
-    random.Random(0).shuffle(mixed)
+    random.Random(0).shuffle(mixed)  # noqa: S311 (an order, no secret)
     names = {case.name for case in test}
     with bars() as begin:
         watch = begin("measuring")
@@ -130,7 +130,9 @@ def main() -> int:
         }
         asked.json.write_text(json.dumps(record, indent=1), encoding="utf-8")
     ok = reached(qualities)
-    print(f"\n{'Reached' if ok else 'Missed'}: a median error under 10 % and Spearman over 0.97, better than operations.")
+    print(
+        f"\n{'Reached' if ok else 'Missed'}: a median error under 10 % and Spearman over 0.97, better than operations."
+    )
     return 0 if ok else 1
 
 

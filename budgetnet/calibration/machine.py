@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from budgetnet.build import build
 from budgetnet.calibration.measured import Hardware, Measurement
 from budgetnet.deploy.emit import emit
-from budgetnet.deploy.profiling import profile, session
+from budgetnet.deploy.profiling import Profile, profile, session, typical
 from budgetnet.deploy.writer import IR_VERSION, OPSET
-from budgetnet.kernels import kernels
+from budgetnet.kernels import Kernel, kernels
 from budgetnet.networks import Candidate
 
 CLASSES: Final = 7
@@ -22,7 +23,9 @@ SIDE: Final = 1024
 """Of the square matrices whose product tells the peak."""
 NUMBERS: Final = 2**25
 """Of the map whose copy tells the bandwidth: more than caches hold."""
-READINGS: Final = 20
+READINGS: Final = 24
+ROUNDS: Final = 4
+"""In which the readings of all networks are taken: what slows a machine for a while slows all of them alike."""
 PATIENCE: Final = 1.5
 """Seconds that peak and bandwidth are looked for, each: a machine under load shows its best only now and then."""
 
@@ -92,18 +95,30 @@ def measurements(
     classes: int = CLASSES,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Measurement]:
-    """Every network as a whole, and kernel by kernel, batch 1, with weights drawn at random."""
-    random = np.random.default_rng(0)
-    for number, case in enumerate(cases):
-        graph = case.candidate.graph(classes=classes, height=case.height, width=case.width)
-        steps = kernels(graph)
-        weights = {name: tensor.numpy() for name, tensor in build(graph, seed=0).state_dict().items()}
-        images = random.standard_normal((1, 3, case.height, case.width), dtype="float32")
-        found = profile(emit(graph, weights).SerializeToString(), steps, images, threads=threads, readings=readings)
+    """Every network as a whole, and kernel by kernel, batch 1, with weights drawn at random; `readings` of each, taken
+    in `ROUNDS` over all networks.
+    """
+    models = [_model(case, classes) for case in cases]
+    found: list[Profile | None] = [None] * len(cases)
+    each = max(readings // ROUNDS, 1)
+    for turn in range(ROUNDS):
+        for number, (steps, model, images) in enumerate(models):
+            taken, known = profile(model, steps, images, threads=threads, readings=each), found[number]
+            found[number] = taken if known is None else known.joined(taken)
+            progress(turn * len(cases) + number + 1, ROUNDS * len(cases))
+    for case, (steps, _, _), taken_of in zip(cases, models, found, strict=True):
+        assert taken_of is not None, "every network was measured in every round"
         common: dict[str, Any] = {"network": case.name, "hardware": on, "precision": "fp32"}
-        yield Measurement(kernels=steps, seconds=found.seconds, whole=True, **common)
+        yield Measurement(kernels=steps, seconds=typical(taken_of.seconds), whole=True, **common)
         for kernel in steps:
-            if found.kernels.get(kernel.name):
-                seconds = found.kernels[kernel.name]
-                yield Measurement(kernels=(kernel,), seconds=seconds, whole=False, **common)
-        progress(number + 1, len(cases))
+            seconds = taken_of.kernels.get(kernel.name)
+            if seconds and typical(seconds) > 0:
+                yield Measurement(kernels=(kernel,), seconds=typical(seconds), whole=False, **common)
+
+
+def _model(case: Case, classes: int) -> tuple[tuple[Kernel, ...], bytes, NDArray[np.float32]]:
+    """A network's kernels, its model with weights drawn at random, and an image for it."""
+    graph = case.candidate.graph(classes=classes, height=case.height, width=case.width)
+    weights = {name: tensor.numpy() for name, tensor in build(graph, seed=0).state_dict().items()}
+    images = np.random.default_rng(0).standard_normal((1, 3, case.height, case.width), dtype="float32")
+    return kernels(graph), bytes(emit(graph, weights).SerializeToString()), images

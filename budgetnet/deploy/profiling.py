@@ -25,16 +25,27 @@ _SUFFIX: Final = "_kernel_time"
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """Medians in seconds: of a whole pass, with no profile being taken, and of each kernel by its name; a kernel that
-    the runtime left out is not among them.
+    """Seconds of every reading: of whole passes, with no profile being taken, and of each kernel by its name; a kernel
+    that the runtime left out is not among them.
     """
 
-    seconds: float
-    kernels: Mapping[str, float]
+    seconds: tuple[float, ...]
+    kernels: Mapping[str, tuple[float, ...]]
+
+    def joined(self, other: "Profile") -> "Profile":
+        """With the readings of another one of the same network."""
+        names = dict.fromkeys([*self.kernels, *other.kernels])
+        kernels = {name: (*self.kernels.get(name, ()), *other.kernels.get(name, ())) for name in names}
+        return Profile(seconds=(*self.seconds, *other.seconds), kernels=kernels)
+
+
+def typical(readings: Sequence[float]) -> float:
+    """The lower quartile: what a pass takes when nobody else is busy. Others only ever make it longer."""
+    return statistics.quantiles(readings, n=4, method="inclusive")[0] if len(readings) > 1 else readings[0]
 
 
 def profile(model: bytes, kernels: Sequence[Kernel], images: Array, *, threads: int, readings: int) -> Profile:
-    """Runs a model `readings` times without and with the runtime's profile."""
+    """Runs a model `readings` times without and with the runtime's profile, in turn."""
     plain = session(model, threads=threads)
     with tempfile.TemporaryDirectory() as folder:
         profiled = session(model, threads=threads, profile=str(Path(folder) / "profile"))
@@ -48,8 +59,7 @@ def profile(model: bytes, kernels: Sequence[Kernel], images: Array, *, threads: 
             seconds.append(time.perf_counter() - started)
             profiled.run(None, {IMAGES: images})
         events = json.loads(Path(profiled.end_profiling()).read_text(encoding="utf-8"))
-    layers = given_to(kernels, node_times(events, skip=WARM_UP))
-    return Profile(seconds=statistics.median(seconds), kernels=layers)
+    return Profile(seconds=tuple(seconds), kernels=given_to(kernels, node_times(events, skip=WARM_UP)))
 
 
 def session(model: bytes, *, threads: int, profile: str | None = None) -> Any:
@@ -66,22 +76,23 @@ def session(model: bytes, *, threads: int, profile: str | None = None) -> Any:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def node_times(events: Sequence[Mapping[str, Any]], *, skip: int) -> dict[str, float]:
-    """Node -> the median of its seconds, in the order of their first pass, without the first `skip` passes."""
+def node_times(events: Sequence[Mapping[str, Any]], *, skip: int) -> dict[str, list[float]]:
+    """Node -> its seconds in each pass but the first `skip`; nodes in the order of their first pass."""
     found: dict[str, list[float]] = {}
     for event in events:
         if event.get("cat") == "Node" and str(event["name"]).endswith(_SUFFIX):
             found.setdefault(str(event["name"]).removesuffix(_SUFFIX), []).append(float(event["dur"]))
-    return {name: statistics.median(each[skip:] or each) / 1e6 for name, each in found.items()}
+    return {name: [microseconds / 1e6 for microseconds in each[skip:]] for name, each in found.items()}
 
 
-def given_to(kernels: Sequence[Kernel], nodes: Mapping[str, float]) -> dict[str, float]:
+def given_to(kernels: Sequence[Kernel], nodes: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, ...]]:
     """Kernel -> the seconds of the nodes that are its own, or that follow it and are nobody's."""
     owners = {node.name: kernel.name for kernel in kernels for node in kernel.nodes}
     owners |= dict.fromkeys((SCORES, CLASSES), kernels[-1].name)
-    found: dict[str, float] = {}
+    found: dict[str, tuple[float, ...]] = {}
     before = kernels[0].name
     for name, seconds in nodes.items():
         before = owners.get(re.sub(r"(_nchwc|_quant|_fused)+$", "", name), before)
-        found[before] = found.get(before, 0.0) + seconds
+        known = found.get(before)
+        found[before] = tuple(seconds) if known is None else tuple(map(sum, zip(known, seconds, strict=True)))
     return found
