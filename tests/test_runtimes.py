@@ -142,7 +142,7 @@ def test_random_weights_are_the_same_for_the_same_seed() -> None:
     assert not all(np.array_equal(first[name], other[name]) for name in first)
 
 
-def test_maps_of_random_weights_are_not_too_small_for_a_processor() -> None:
+def test_scores_of_random_weights_are_of_ordinary_size() -> None:
     chosen = network("light decoder")
     assert 0.01 < plain("light decoder").std() < 100
     assert chosen.weights is not None

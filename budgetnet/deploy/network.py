@@ -92,8 +92,8 @@ class Target:
 def untrained(label: str, graph: Graph, *, seed: int = 0) -> Network:
     """A graph with random weights, the same ones for the same seed; batch norms are settled on random images.
 
-    Without that, maps of a deep network that nobody trained are so small that a processor computes some of them in its
-    slow way (denormal numbers), and what it takes would say nothing of a trained one.
+    Without that, maps shrink from layer to layer, to 1e-22 at the end of MobileNet-FCN: nothing that scores could be
+    compared by, and on the way to numbers that processors compute slowly. Trained ones are of ordinary size.
     """
     import torch
     from torch import nn
