@@ -25,6 +25,7 @@ from budgetnet.calibration.crossed import calibrate
 from budgetnet.calibration.fit import Quality, Table, logarithms
 from budgetnet.calibration.machine import Case
 from budgetnet.calibration.measured import Hardware, Measurement
+from budgetnet.deploy.pinning import cores
 from budgetnet.efficiencies import Efficiency
 from budgetnet.progress import bars
 from budgetnet.provenance import processor, provenance
@@ -101,7 +102,7 @@ def main() -> int:
     parser.add_argument("--test", type=int, default=30, help="networks that are predicted")
     parser.add_argument("--fit", type=int, default=24, help="networks that calibrate")
     parser.add_argument("--size", default="320x480", help="HEIGHTxWIDTH of the images")
-    parser.add_argument("--threads", type=int, default=machine.cores(), help="threads that compute")
+    parser.add_argument("--threads", type=int, default=cores(), help="threads that compute")
     parser.add_argument("--readings", type=int, default=machine.READINGS, help="passes of each network")
     parser.add_argument("--seed", type=int, default=1, help="which networks")
     parser.add_argument("--json", type=Path, help="where every figure goes")

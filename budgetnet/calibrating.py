@@ -14,6 +14,7 @@ from budgetnet.calibration.crossed import FEWEST, Calibration, calibrate
 from budgetnet.calibration.machine import Case
 from budgetnet.calibration.measured import Hardware, Measurement
 from budgetnet.calibration.platform_file import calibrated, this_machine, written
+from budgetnet.deploy.pinning import cores
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.kernels import kernels
 from budgetnet.networks import Candidate
@@ -121,7 +122,7 @@ def _about(asked: Request, platform: Platform, engine: str, source: str) -> dict
         "measurements": source,
     }
     if not asked.measurements:
-        about |= {"processor": processor(), "threads": asked.threads or machine.cores(), "seed": asked.seed}
+        about |= {"processor": processor(), "threads": asked.threads or cores(), "seed": asked.seed}
     return about
 
 
@@ -165,7 +166,7 @@ def _measured(asked: Request) -> tuple[Platform, list[Measurement], bytes]:
         raise BudgetnetError(f"{rule} (other precisions come from --measurements), but got {asked.precision}")
     if asked.networks < FEWEST_NETWORKS:
         raise BudgetnetError(f"--networks: must be {FEWEST_NETWORKS} or more, but got {asked.networks}")
-    threads = asked.threads or machine.cores()
+    threads = asked.threads or cores()
     if asked.platform is None:
         platform = this_machine(f"This machine, {processor()}", machine.hardware(threads), threads)
     else:

@@ -160,15 +160,7 @@ def plan(
     batch: Annotated[
         int | None, typer.Option(help="Images at a time.", min=1, max=4096, show_default="1", rich_help_panel=TIME)
     ] = None,
-    efficiency: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY",
-            help="How much of its peak it reaches: tensorrt, vulkan, accelerator or cpu.",
-            show_default="the platform's own calibration, else by its kind of engine",
-            rich_help_panel=TIME,
-        ),
-    ] = None,
+    efficiency: Annotated[str | None, options.efficiency(TIME)] = None,
     check: Annotated[
         bool,
         typer.Option(

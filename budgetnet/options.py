@@ -43,6 +43,16 @@ def memory_limit(panel: str | None = None, text: str = "more is kept in files be
     )
 
 
+def efficiency(panel: str | None = None) -> Any:
+    """`--efficiency`, of text."""
+    return typer.Option(
+        metavar="KEY",
+        help="How much of its peak it reaches: tensorrt, vulkan, accelerator, dataflow or cpu.",
+        show_default="the platform's own calibration, else by its kind of engine",
+        rich_help_panel=panel,
+    )
+
+
 def refuse_together(given: Mapping[str, bool]) -> None:
     """Of options that say what to do, only one can be meant. Raises BudgetnetError."""
     names = [name for name, is_given in given.items() if is_given]

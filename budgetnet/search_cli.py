@@ -19,9 +19,10 @@ from budgetnet.training_options import (
     changes,
 )
 
-HOW_FAR, HOW, WHERE, TRUST, OTHER = (
+HOW_FAR, HOW, SPEED, WHERE, TRUST, OTHER = (
     "How far to search",
     "How to search",
+    "What throughput is",
     "Where, and with what",
     "How far to trust it",
     "A search that is there",
@@ -81,6 +82,38 @@ def search(
             metavar="FOLDER|URL#STUDY",
             help="An earlier search, by its folder or in a shared database: its best candidates come first.",
             rich_help_panel=HOW,
+        ),
+    ] = None,
+    throughput: Annotated[
+        str,
+        typer.Option(
+            metavar="ops|roofline|measured",
+            help="What the front sets mean IoU against: images per second that the budget allows, as predicted on a "
+            "platform, or as measured here when a candidate begins.",
+            rich_help_panel=SPEED,
+        ),
+    ] = "ops",
+    platform: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Of the roofline: what `budgetnet platforms` lists or `budgetnet calibrate` wrote.",
+            show_default="the scenario's",
+            rich_help_panel=SPEED,
+        ),
+    ] = None,
+    precision: Annotated[
+        options.Precision | None,
+        typer.Option(help="Of the roofline.", show_default="the scenario's", rich_help_panel=SPEED),
+    ] = None,
+    efficiency: Annotated[str | None, options.efficiency(SPEED)] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What measures: onnxruntime, openvino or torch.",
+            show_default="onnxruntime",
+            rich_help_panel=SPEED,
         ),
     ] = None,
     dataset: Annotated[str | None, options.dataset("the scenario's, else synthetic", WHERE)] = None,
@@ -189,6 +222,7 @@ def search(
     if not planned.fit:
         typer.echo(planned.verdict)
         raise typer.Exit(1)
+    from budgetnet.search_axis import Axis
     from budgetnet.searching import Request, run_search, terminated_like_interrupted
 
     request = Request(
@@ -206,6 +240,13 @@ def search(
         audit=audit,
         restart=restart,
         memory_limit=memory_limit,
+        axis=Axis(
+            kind=throughput,
+            platform=platform,
+            precision=None if precision is None else precision.value,
+            efficiency=efficiency,
+            runtime=runtime,
+        ),
     )
     with terminated_like_interrupted():
         outcome = run_search(planned, request, screen=wide_console())

@@ -33,9 +33,11 @@ from budgetnet.search.place import RUNS, Place, Storage
 from budgetnet.search.run import Asked, Outcome, search
 from budgetnet.search.storage import masked
 from budgetnet.search.study import Study
+from budgetnet.search_axis import Axis
 from budgetnet.search_screen import SearchProgress
 from budgetnet.space import told_space
 
+BUDGET = Axis()
 MOST_FIRST = 10
 """So many candidates of an earlier study are tried first, at most."""
 
@@ -61,6 +63,7 @@ class Request:
     audit: int = 0
     restart: bool = False
     memory_limit: float | None = None
+    axis: Axis = BUDGET
 
     def place(self, scenario: Scenario) -> Place:
         """Where the search of a scenario works."""
@@ -84,7 +87,8 @@ def run_search(plan: Plan, request: Request, *, screen: Console) -> Outcome:
     require_one_network(plan)
     samplers.sampler(request.sampler)
     rungs = halving.rungs(request.rungs, scenario.training)
-    feasible = Feasible(scenario)
+    throughput = request.axis.throughput(scenario, alone=request.workers == 1 and request.storage is None)
+    feasible = Feasible(scenario, throughput.roof)
     checks.require(scenario, feasible.one_of_each("depth_multiplier"))
     files.make_folder(folder)
     first = first_of(scenario, request, place)
@@ -115,6 +119,7 @@ def run_search(plan: Plan, request: Request, *, screen: Console) -> Outcome:
         seconds=left,
         repeats=request.repeats,
         audit=request.audit,
+        throughput=throughput,
     )
     with SearchProgress(Console()) as watcher:
 
@@ -280,6 +285,7 @@ def _asked(scenario: Scenario, request: Request, rungs: Sequence[int]) -> dict[s
         "audit": request.audit,
     }
     named |= {"sampler": request.sampler, "rungs": ", ".join(map(str, rungs))}
+    named |= {"throughput": request.axis.told()}
     named |= {"warm_start": None if request.earlier is None else told_earlier(request.earlier)}
     last = {f"{name} (of the last call)": value for name, value in given.items()}
     return {name: value for name, value in {**named, **last}.items() if value not in (None, "")}

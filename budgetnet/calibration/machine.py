@@ -1,6 +1,5 @@
 """Measurements of this machine: its peak and bandwidth, and networks layer by layer, all in ONNX Runtime in float32."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from budgetnet.build import build
 from budgetnet.calibration.measured import Hardware, Measurement
-from budgetnet.deploy.emit import emit
+from budgetnet.deploy.network import untrained
 from budgetnet.deploy.profiling import Profile, profile, session, typical
 from budgetnet.deploy.writer import IR_VERSION, OPSET
 from budgetnet.kernels import Kernel, kernels
@@ -43,11 +41,6 @@ class Case:
     def name(self) -> str:
         """`0.5 / Conv2d_13_pointwise / fcn / 7 / 1024 at 320 x 480`."""
         return f"{self.candidate.label} at {self.height} x {self.width}"
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def hardware(threads: int) -> Hardware:
@@ -116,9 +109,8 @@ def measurements(
                 yield Measurement(kernels=(kernel,), seconds=typical(seconds), whole=False, **common)
 
 
-def _model(case: Case, classes: int) -> tuple[tuple[Kernel, ...], bytes, NDArray[np.float32]]:
+def _model(case: Case, classes: int) -> tuple[tuple[Kernel, ...], bytes, NDArray[Any]]:
     """A network's kernels, its model with weights drawn at random, and an image for it."""
     graph = case.candidate.graph(classes=classes, height=case.height, width=case.width)
-    weights = {name: tensor.numpy() for name, tensor in build(graph, seed=0).state_dict().items()}
-    images = np.random.default_rng(0).standard_normal((1, 3, case.height, case.width), dtype="float32")
-    return kernels(graph), bytes(emit(graph, weights).SerializeToString()), images
+    network = untrained(case.name, graph)
+    return kernels(graph), network.onnx(), network.images(1)
