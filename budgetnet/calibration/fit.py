@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from budgetnet.calibration.measured import Measurement, networks
+from budgetnet.calibration.measured import Measurement
 from budgetnet.efficiencies import Efficiency
 from budgetnet.kernel_classes import KERNEL_CLASSES
 
@@ -25,10 +25,12 @@ LEAST: Final = np.log([1e-5] * len(KERNEL_CLASSES) + [1e-4, 1e-3])
 MOST: Final = np.log([4.0] * len(KERNEL_CLASSES) + [4.0, 1e6])
 PRIOR_SPREAD: Final = 1.0
 """Of the logarithms, around the shipped efficiencies: a factor of e either way is nothing unusual."""
-PRIOR_WEIGHT: Final = 0.1
+PRIOR_WEIGHT: Final = 0.05
 SOFT: Final = 0.2
-STARTS: Final = (0.3, 1.0, 3.0)
-"""From so many times the prior's bandwidth the search begins: which of the two roofs a kernel is under has no slope."""
+STARTS: Final = ((1.0, 0.3), (1.0, 1.0), (1.0, 3.0), (0.1, 1.0))
+"""From so many times the prior's shares of the peak and of the bandwidth the search begins."""
+POWERS: Final = (2.0, 6.0, None)
+"""The two roofs are rounded off at first, then less, then not: under one of them the other has no slope."""
 
 
 @final
@@ -63,11 +65,18 @@ class Table:
             weights=_weights(measurements),
         )
 
-    def predicted(self, logarithms: Numbers) -> Numbers:
-        """Seconds of each measurement, with the parameters' logarithms."""
+    def predicted(self, logarithms: Numbers, power: float | None = None) -> Numbers:
+        """Seconds of each measurement, with the parameters' logarithms. With a `power` the longer of computing and
+        memory is rounded off, to the root of the sum of both to that power: then both have a slope.
+        """
         values = np.exp(logarithms)
         shares, bandwidth, launch = values[: len(KERNEL_CLASSES)], values[-2], values[-1] / 1e6
-        each = np.maximum(self.compute / shares[self.kind], self.memory / bandwidth) + launch
+        compute, memory = self.compute / shares[self.kind], self.memory / bandwidth
+        longer = np.maximum(compute, memory)
+        if power is not None:
+            shorter = np.minimum(compute, memory) / np.maximum(longer, 1e-300)
+            longer = longer * (1 + shorter**power) ** (1 / power)
+        each = longer + launch
         return np.asarray(np.bincount(self.measurement, each, minlength=len(self.seconds)), dtype="float64")
 
 
@@ -91,23 +100,26 @@ def logarithms(efficiency: Efficiency) -> Numbers:
 def fitted(measurements: Sequence[Measurement], prior: Efficiency) -> Numbers:
     """The logarithms of the parameters that explain measurements best."""
     table, start = Table.of(measurements), logarithms(prior)
-    number = len(networks(measurements))
 
-    def residuals(found: Numbers) -> Numbers:
-        off = table.weights * np.log(table.predicted(found) / table.seconds)
+    def residuals(found: Numbers, power: float | None) -> Numbers:
+        off = table.weights * np.log(table.predicted(found, power) / table.seconds)
         held = np.sqrt(PRIOR_WEIGHT) * (found - start) / PRIOR_SPREAD
         return np.concatenate([off, held])
 
     best: Any = None
-    for times in STARTS:
+    limits = (LEAST - 1e-9, MOST + 1e-9)
+    for peak, bandwidth in STARTS:
         begin = start.copy()
-        begin[-2] = np.clip(begin[-2] + np.log(times), LEAST[-2], MOST[-2])
-        found = least_squares(
-            residuals, begin, bounds=(LEAST - 1e-9, MOST + 1e-9), loss="soft_l1", f_scale=SOFT, max_nfev=200
-        )
+        begin[: len(KERNEL_CLASSES)] += np.log(peak)
+        begin[-2] += np.log(bandwidth)
+        at = np.clip(begin, LEAST, MOST)
+        for power in POWERS:
+            found = least_squares(
+                residuals, at, args=(power,), bounds=limits, loss="soft_l1", f_scale=SOFT, max_nfev=200
+            )
+            at = found.x
         if best is None or found.cost < best.cost:
             best = found
-    assert number > 0, "there is something to fit"
     return np.asarray(best.x, dtype="float64")
 
 
@@ -115,7 +127,7 @@ def fitted(measurements: Sequence[Measurement], prior: Efficiency) -> Numbers:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
     """How predictions stand to measurements: |predicted / measured - 1| at the median and the 90th percentile, and
-    Spearman's rank correlation, None for fewer than three.
+    Spearman's rank correlation; None for fewer than three, or where all are the same.
     """
 
     median: float
@@ -129,10 +141,10 @@ class Quality:
         from scipy.stats import spearmanr
 
         off = np.abs(np.array(predicted) / np.array(measured) - 1)
-        ranks = float(spearmanr(predicted, measured).statistic) if len(predicted) > 2 else None
+        ranked = len(predicted) > 2 and len(set(predicted)) > 1 and len(set(measured)) > 1
         return cls(
             median=float(np.median(off)),
             p90=float(np.quantile(off, 0.9)),
-            spearman=None if ranks is None or np.isnan(ranks) else ranks,
+            spearman=float(spearmanr(predicted, measured).statistic) if ranked else None,
             measurements=len(predicted),
         )
