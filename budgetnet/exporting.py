@@ -64,9 +64,10 @@ class Request:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What goes to the screen, and what was written."""
+    """What goes to the screen, what to type on the target for each model that TensorRT reads, and what was written."""
 
     shown: Report
+    commands: Sequence[str]
     written: Sequence[Path]
 
 
@@ -96,7 +97,8 @@ def run_export(request: Request) -> Outcome:
                     files.remove(folder / name)
     except KeyboardInterrupt:
         raise InterruptedExportError("Interrupted: nothing is written. The same command begins anew.") from None
-    return Outcome(shown=export_report.for_screen(report), written=written)
+    commands = [each.command for each in made.models if each.command]
+    return Outcome(shown=export_report.for_screen(made), commands=commands, written=written)
 
 
 @final

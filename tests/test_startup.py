@@ -55,6 +55,7 @@ def loaded_by(folder: Path, *words: str, code: int = 0) -> set[str]:
         (["search", "impossible.yaml"], 1),
         (["search", "nosuch"], 2),
         (["train", "--help"], 0),
+        (["export", "--help"], 0),
         (["train", "urban", "--candidate", "depth_multiplier=-1"], 2),
         (["scenario", "new", "--defaults"], 0),
         (["scenario", "validate", "urban", "surround"], 0),
