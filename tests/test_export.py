@@ -276,6 +276,14 @@ def test_data_that_are_gone_leave_a_model_without_scores(shell, data, tmp_path):
     assert told.endswith(f"the run was trained on camvid:{folder}; --dataset names other data")
 
 
+def test_a_calibration_image_that_cannot_be_read_is_named(shell, finished, data, tmp_path):
+    folder = Path(shutil.copytree(data, tmp_path / "data"))
+    (folder / "train" / "train_1.png").write_bytes(b"spoilt")
+    told = shell.refused("export", str(finished), "--int8", "--dataset", f"camvid:{folder}")
+    assert told.startswith(f"Error: {folder}/train/train_1.png: must be a whole PNG or JPEG that can be read")
+    assert not (finished / "export").exists()
+
+
 def test_named_data_must_be_there(shell, finished):
     told = shell.refused("export", str(finished), "--dataset", "camvid:nowhere")
     assert told.startswith("Error: nowhere: must be a folder that can be read")

@@ -128,6 +128,15 @@ def test_images_scaled_inside_calibrate_alike(graph, network, made, tmp_path):
     assert (run(inside, given) == run(made, scaled(given)).argmax(axis=1)).all()
 
 
+def test_openvino_computes_the_same(made):
+    openvino = pytest.importorskip("openvino")
+    given = scaled(images(2, 45, 67, seed=9))
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(made.SerializeToString(), b""), "CPU")
+    expected, found = run(made, given), compiled(given)[0]
+    assert np.abs(found - expected).mean() < 0.02 * np.abs(expected).max()
+
+
 # --- corrected biases
 
 

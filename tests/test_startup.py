@@ -81,6 +81,7 @@ def test_help_does_not_even_load_the_networks(tmp_path: Path) -> None:
         "budgetnet.compare_cli",
         "budgetnet.options",
         "budgetnet.data_cli",
+        "budgetnet.export_cli",
         "budgetnet.scenario_cli",
         "budgetnet.search_cli",
         "budgetnet.terminal",
