@@ -187,6 +187,12 @@ def test_of_a_network_that_tensorrt_does_not_read_it_is_told(shell, tmp_path):
     assert "TensorRT does not read MaxUnpool of model-int8.onnx; ONNX Runtime and OpenVINO do." in told
 
 
+def test_a_loss_of_nothing_has_no_sign(shell, finished):
+    told = shell("export", str(finished), *ALL).out + (finished / "export" / "export.md").read_text()
+    assert "-0.00" not in told
+    assert " 0.00 " in told
+
+
 def test_who_watches_sees_what_takes_time(shell, finished, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     told = shell("export", str(finished), "--int8").err

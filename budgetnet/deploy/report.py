@@ -70,7 +70,7 @@ def verdict(made: Export) -> str:
 
 
 def _points(lost: float) -> str:
-    return f"{lost + 0.0:.2f}"
+    return f"{round(lost, 2) + 0.0:.2f}"  # no minus before nothing
 
 
 def _models(made: Export) -> Table:
@@ -130,7 +130,7 @@ def _about_loss(made: Export) -> str:
     images = units.counted(int(made.data["images"]), "image", "images")
     return (
         f"IoU is that of ONNX Runtime on {images} of split {printable(str(made.data['split']))}, by the same count as "
-        "`budgetnet evaluate`; a point is a hundredth. Only the target tells what its own arithmetic does."
+        "budgetnet evaluate; a point is a hundredth. Only the target tells what its own arithmetic does."
     )
 
 
