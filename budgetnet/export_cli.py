@@ -99,4 +99,8 @@ def export(
         raise typer.Exit(130) from None
     with printing():
         table.show(done.shown, wide_console())
+        if done.commands:
+            typer.echo("\nOn the target, beside the files:")
+        for line in done.commands:  # not broken anywhere: they are to be copied
+            typer.echo(printable(line))
     typer.echo(f"Written: {printable(', '.join(map(str, done.written)))}", err=True)

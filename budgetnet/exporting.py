@@ -19,7 +19,7 @@ from budgetnet.deploy.card import CARD, FILES, Export, Model, content
 from budgetnet.deploy.emit import emit, named
 from budgetnet.deploy.opening import interface, open_content
 from budgetnet.deploy.quantising import IMAGES_USED, quantise, quantised_share
-from budgetnet.deploy.running import Deployed, Pixels, spread
+from budgetnet.deploy.running import Deployed, Pixels, at_once, spread
 from budgetnet.deploy.verifying import require, require_finite, samples, verify
 from budgetnet.deploy.writer import Form, fix_batch
 from budgetnet.progress import Watch, bars
@@ -35,7 +35,7 @@ WRITTEN: Final = (*FILES.values(), "export-classes.csv")
 """What an export may write besides. Those that this one does not write are removed: they would be taken for its."""
 
 VERIFIED: Final = 4
-"""Images of the data that models are held against torch on; random ones come on top."""
+"""Images of the data that models are held against torch on, fewer where they are large; random ones come on top."""
 
 
 @final
@@ -64,9 +64,10 @@ class Request:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What goes to the screen, and what was written."""
+    """What goes to the screen, what to type on the target for each model that TensorRT reads, and what was written."""
 
     shown: Report
+    commands: Sequence[str]
     written: Sequence[Path]
 
 
@@ -96,7 +97,8 @@ def run_export(request: Request) -> Outcome:
                     files.remove(folder / name)
     except KeyboardInterrupt:
         raise InterruptedExportError("Interrupted: nothing is written. The same command begins anew.") from None
-    return Outcome(shown=export_report.for_screen(report), written=written)
+    commands = [each.command for each in made.models if each.command]
+    return Outcome(shown=export_report.for_screen(made), commands=commands, written=written)
 
 
 @final
@@ -119,7 +121,8 @@ class _Export:
         keep = Keep(limit=limit, folder=room / "data")
         self._split = None if self._data is None else self._data.scored(keep, begin("reading"))
         images = None if self._split is None else self._split.images
-        self._checked = samples(images, spread(0 if images is None else len(images), VERIFIED), height, width)
+        places = spread(0 if images is None else len(images), min(VERIFIED, at_once(height, width)))
+        self._checked = samples(images, places, height, width)
 
     def made(self, fit: dict[str, Any]) -> Export:
         """All models that are asked for; an fp32 one is always made, as the others are compared with it."""

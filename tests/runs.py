@@ -22,7 +22,14 @@ SMALL = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.25, "classifier_ker
 
 
 def trained(
-    folder: Path, spec: str, *, classes: int | str = 7, height: int = 64, width: int = 96, epochs: int = 1
+    folder: Path,
+    spec: str,
+    *,
+    classes: int | str = 7,
+    height: int = 64,
+    width: int = 96,
+    epochs: int = 1,
+    candidate: Candidate = SMALL,
 ) -> Path:
     """The folder of a finished run on a data set."""
     data = keeping.load(spec, classes=classes, height=height, width=width)
@@ -35,7 +42,7 @@ def trained(
         input=InputSize(height=height, width=width),
         training=Training(epochs=epochs, batch_size=4),
     )
-    evaluator(scenario, data, {"dataset": spec})(SMALL, Run(number=0, folder=folder))
+    evaluator(scenario, data, {"dataset": spec})(candidate, Run(number=0, folder=folder))
     return folder
 
 

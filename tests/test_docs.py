@@ -29,7 +29,7 @@ COMMANDS = [
     if line.startswith("budgetnet ")
 ]
 DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
-HEAVY = ("search", "train", "data", "evaluate", "predict", "bench")
+HEAVY = ("search", "train", "data", "evaluate", "predict", "bench", "calibrate", "export")
 YAML = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
 
 

@@ -1,5 +1,6 @@
 """ONNX files opened for ONNX Runtime; one that cannot run is refused with its path and what is wrong with it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,11 @@ Side: TypeAlias = int | None
 """A side of a tensor; None where it is free."""
 
 _TYPES: Final = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
+_PLACES: Final = re.compile(
+    r"^\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .+? failed:|\S*/onnxruntime_src/\S+:\d+ .*?\) "
+)
+"""Where in the runtime's own code an error was raised: nothing for the person who gave the file."""
+
 _MOST = 200
 """Characters of the runtime's own words that are told."""
 
@@ -112,7 +118,7 @@ def _tensors(message: Message) -> Iterator[TensorProto]:
         return
     for field, value in message.ListFields():
         if field.message_type is not None:
-            for each in value if isinstance(value, list) or hasattr(value, "__iter__") else [value]:
+            for each in [value] if isinstance(value, Message) else value:
                 yield from _tensors(each)
 
 
@@ -139,5 +145,5 @@ def _session(model: str | bytes, threads: int | None, where: str) -> "InferenceS
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except faults as error:
-        told = printable(" ".join(str(error).split()))
+        told = printable(_PLACES.sub("", " ".join(str(error).split())))
         raise BudgetnetError(f"{where}: must be a model that ONNX Runtime can run, but: {told[:_MOST]}") from None

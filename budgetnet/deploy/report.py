@@ -1,6 +1,6 @@
 """An export as a report: the models, what precision costs class by class, how to measure them on the target."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from budgetnet import units
@@ -15,12 +15,6 @@ NOTICEABLE: Final = 2.0
 
 def report(made: Export) -> Report:
     """The report; its record is the card."""
-    tables = [_models(made)]
-    blocks: list[Block] = [Text(text=verdict(made)), tables[0]]
-    if made.base is not None:
-        tables.append(_classes(made))
-        blocks += [tables[1], Text(text=_about_loss(made))]
-    blocks += [Text(text=_about_verification(made)), *map(_target, made.models)]
     named: Mapping[str, Mapping[str, Any]] = {
         "Network": made.network,
         "Input and output": made.form,
@@ -28,26 +22,35 @@ def report(made: Export) -> Report:
         "Fit": _flat(made.fit),
         "Made by": made.made_by,
     }
+    blocks: list[Block] = [Text(text=verdict(made)), *_findings(made), *map(_target, made.models)]
     blocks += [report_facts(title, known) for title, known in named.items() if known]
     if made.calibration:
         names = ", ".join(map(printable, made.calibration))
         blocks.append(Text(text=f"Calibrated on {len(made.calibration):,} images: {names}."))
+    return _of(made, blocks)
+
+
+def for_screen(made: Export) -> Report:
+    """What people see at the prompt: models and classes, and the verdict last, where it stays in view."""
+    return _of(made, [*_findings(made), Text(text=verdict(made))])
+
+
+def _of(made: Export, blocks: Sequence[Block]) -> Report:
+    tables = [block for block in _findings(made) if isinstance(block, Table)]
     return Report(key="export", title="Export", blocks=blocks, tables=tables, record=record(made))
 
 
-def for_screen(whole: Report) -> Report:
-    """What people see at the prompt: models, classes, command lines, and the verdict last, where it stays in view."""
-    kept = [b for b in whole.blocks[1:] if isinstance(b, Text) or b in whole.tables]
-    kept = [b for b in kept if not (isinstance(b, Text) and b.text.startswith("Calibrated on"))]
-    return Report(
-        key=whole.key, title=whole.title, blocks=[*kept, whole.blocks[0]], tables=whole.tables, record=whole.record
-    )
+def _findings(made: Export) -> list[Block]:
+    """Models, what they cost class by class, and how all that was measured."""
+    classes: list[Block] = [] if made.base is None else [_classes(made), Text(text=_about_loss(made))]
+    return [_models(made), *classes, Text(text=_about_verification(made))]
 
 
 def verdict(made: Export) -> str:
     """What came out, in a paragraph."""
     first = made.models[0]
-    words = [f"{printable(str(made.network['candidate']))} as {', '.join(each.file for each in made.models)}."]
+    files = ", ".join(each.file for each in made.models)
+    words = [f"Exported {printable(str(made.network['candidate']))} as {files}."]
     for model in made.models:
         lost = made.loss(model)
         apart = f"largest difference {model.agreement.difference:.2g} of scores up to {model.agreement.largest:.3g}"
@@ -67,7 +70,7 @@ def verdict(made: Export) -> str:
 
 
 def _points(lost: float) -> str:
-    return f"{lost + 0.0:.2f}"
+    return f"{round(lost, 2) + 0.0:.2f}"  # no minus before nothing
 
 
 def _models(made: Export) -> Table:
@@ -127,7 +130,7 @@ def _about_loss(made: Export) -> str:
     images = units.counted(int(made.data["images"]), "image", "images")
     return (
         f"IoU is that of ONNX Runtime on {images} of split {printable(str(made.data['split']))}, by the same count as "
-        "`budgetnet evaluate`; a point is a hundredth. Only the target tells what its own arithmetic does."
+        "budgetnet evaluate; a point is a hundredth. Only the target tells what its own arithmetic does."
     )
 
 
@@ -153,7 +156,7 @@ def _about_fit(fit: Mapping[str, Any]) -> list[str]:
         return []
     needs = f"{units.gops(scenario['required_gops'])} of {units.gops(scenario['available_gops'])} GOPS"
     verdict = "fits" if scenario["fits"] else f"does not fit ({', '.join(scenario['over'])})"
-    return [f"It {verdict} in scenario {printable(scenario['name'])}, which it takes {needs} of."]
+    return [f"It {verdict} scenario {printable(scenario['name'])}: it needs {needs}."]
 
 
 def _flat(fit: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Deployed:
     def at_once(self) -> int:
         """How many images go in one batch."""
         known = self.interface
-        return known.batch or max(1, min(MOST, _PIXELS // (known.height * known.width)))
+        return known.batch or at_once(known.height, known.width)
 
     def __call__(self, images: Pixels) -> NDArray[Any]:
         """Uint8 images (n, 3, height, width) -> scores (n, classes, height, width), or classes (n, height, width).
@@ -53,6 +53,11 @@ class Deployed:
         """Uint8 images (n, 3, height, width) -> class indices (n, height, width); the lowest of equal scores."""
         found = self(images)
         return found if self.interface.gives == "classes" else found.argmax(axis=1)
+
+
+def at_once(height: int, width: int) -> int:
+    """How many images of a size go together, so that their maps fit in memory."""
+    return max(1, min(MOST, _PIXELS // (height * width)))
 
 
 def batches(images: NDArray[Any], size: int) -> Iterator[Pixels]:

@@ -67,7 +67,8 @@ class Writer:
 
     def constant(self, name: str, values: Any, kind: str | None = None) -> str:
         """Numbers kept in the model, floats in its precision unless a `kind` is named."""
-        array = np.asarray(values, dtype=kind or self.float)
+        with np.errstate(over="ignore"):  # whether scores are finite is seen when the model runs
+            array = np.asarray(values).astype(kind or self.float)
         self._constants.setdefault(name, numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
