@@ -44,7 +44,8 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_all_runtimes_and_batches(shell: Shell) -> None:
+def test_all_runtimes_and_batches(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # too late to have an effect, but it is set
     done = shell("bench", TINY, "depth_multiplier=0.25", "--size", "32x32", "--readings", "6")
     assert done.code == 0, done.err
     assert shell.files() == WRITTEN
@@ -64,6 +65,7 @@ def test_all_runtimes_and_batches(shell: Shell) -> None:
         assert float(row["times_the_first"]) == each.against(read[0])[0]
     assert record["networks"][LABEL] == "random weights, seed 0, 7 classes"
     assert {"onnxruntime", "openvino", "torch", "processor", "commit"} <= set(record["made_by"])
+    assert record["settings"]["OMP_WAIT_POLICY"] == "passive"
     assert len(record["pinned_to"]) == record["threads"] == len(os.sched_getaffinity(0))
     report = (shell.folder / WRITTEN[2]).read_text()
     assert "Of one image" in report
@@ -198,6 +200,15 @@ def test_a_run_has_one_network_for_all_groups(shell: Shell, run: Path) -> None:
     assert {(each["height"], each["width"]) for each in record["readings"]} == {(64, 64), (32, 32)}
 
 
+def test_a_scenario_of_another_family_names_networks_as_plans_do(shell: Shell) -> None:
+    (shell.folder / "s.yaml").write_text(SCENARIO.format(name="u", own="") + "network: unet\n")
+    words = ("--scenario", "s.yaml", "--simulate", "--readings", "1", "--batch", "1", "--runtime", "torch")
+    for label in ("base_width=4 depth=1", "4 / 1"):
+        done = shell("bench", label, *words, "--format", "json", "--no-files")
+        assert done.code == 0, done.err
+        assert [each["network"] for each in json.loads(done.out)["replays"]] == ["4 / 1"]
+
+
 def test_a_scenario_may_be_left_unreplayed(shell: Shell) -> None:
     done = shell("bench", TINY, "--scenario", "parking", "--replay", "0", "--readings", "1", "--batch", "2",
                  "--runtime", "onnxruntime", "--format", "json")  # fmt: skip
@@ -222,6 +233,9 @@ def test_a_scenario_may_be_left_unreplayed(shell: Shell) -> None:
          "without it"),
         ((TINY, "--scenario", "parking", "--batch", "2"), "--batch: must hold 1 to replay a scenario, which computes "
          "single images, but does not"),
+        ((TINY, "--scenario", "parking", "--replay", "nan"), "--replay: must be a number, but got nan"),
+        ((TINY, "--seconds", "nan"), "--seconds: must be a number, but got nan"),
+        ((TINY, "--scenario", "parking", "--deadline", "nan"), "--deadline: must be a number, but got nan"),
         (("mobilenet-fnc",), "'mobilenet-fnc': must be a finished run's folder, an .onnx file, or a network with its "
          "parameters as NAME=VALUE, but is none; did you mean 'mobilenet-fcn'?"),
         (("unet bas_width=8",), "unet has no parameter 'bas_width'; did you mean 'base_width'?"),
