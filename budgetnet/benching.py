@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -106,13 +105,6 @@ def _check(request: Request) -> None:
     """Refuses what would do nothing or cannot be. Raises BudgetnetError."""
     if request.threads is not None and request.threads > cores():
         raise BudgetnetError(f"--threads: must be 1 to {cores()}, the cores of this process, but got {request.threads}")
-    for name, value in {
-        "--seconds": request.seconds,
-        "--replay": request.replay,
-        "--deadline": request.deadline,
-    }.items():
-        if value is not None and isnan(value):
-            raise BudgetnetError(f"{name}: must be a number, but got nan")
     if request.scenario is not None and request.size is not None:
         raise BudgetnetError("--size: must be left to the scenario's camera groups, but got one with --scenario")
     only = {

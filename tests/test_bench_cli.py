@@ -233,9 +233,6 @@ def test_a_scenario_may_be_left_unreplayed(shell: Shell) -> None:
          "without it"),
         ((TINY, "--scenario", "parking", "--batch", "2"), "--batch: must hold 1 to replay a scenario, which computes "
          "single images, but does not"),
-        ((TINY, "--scenario", "parking", "--replay", "nan"), "--replay: must be a number, but got nan"),
-        ((TINY, "--seconds", "nan"), "--seconds: must be a number, but got nan"),
-        ((TINY, "--scenario", "parking", "--deadline", "nan"), "--deadline: must be a number, but got nan"),
         (("mobilenet-fnc",), "'mobilenet-fnc': must be a finished run's folder, an .onnx file, or a network with its "
          "parameters as NAME=VALUE, but is none; did you mean 'mobilenet-fcn'?"),
         (("unet bas_width=8",), "unet has no parameter 'bas_width'; did you mean 'base_width'?"),
@@ -246,6 +243,11 @@ def test_a_scenario_may_be_left_unreplayed(shell: Shell) -> None:
 def test_what_cannot_be_is_refused(shell: Shell, words: tuple[str, ...], message: str) -> None:
     assert shell.refused("bench", *words) == f"Error: {message.format(cores=len(os.sched_getaffinity(0)))}"
     assert shell.files() == []
+
+
+@pytest.mark.parametrize("words", [("--seconds", "nan"), ("--replay", "nan"), ("--deadline", "0"), ("--readings", "0")])
+def test_numbers_that_cannot_be_are_refused(shell: Shell, words: tuple[str, str]) -> None:
+    assert f"Invalid value for '{words[0]}'" in words_of(shell.refused("bench", TINY, "--scenario", "parking", *words))
 
 
 def test_a_folder_without_a_run_is_refused(shell: Shell) -> None:
