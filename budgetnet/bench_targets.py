@@ -99,10 +99,10 @@ def _of_candidate(word: str, asked: Asked) -> Target:
 
     def made(place: int, size: Size) -> Network:
         graph = candidates[place].graph(classes=classes, height=size[0], width=size[1])
-        return untrained(_label(candidates[place]), graph, seed=SEED)
+        return untrained(candidates[place].label, graph, seed=SEED)
 
     names = [each.name for each in asked.scenario.networks]
-    labels = [_label(each) for each in candidates]
+    labels = [each.label for each in candidates]
     label = labels[0] if len(labels) == 1 else "; ".join(map(": ".join, zip(names, labels, strict=True)))
     return _for_groups(label, asked.scenario, made, f"{about}, {classes} classes")
 
@@ -115,7 +115,9 @@ def _named(word: str) -> networks.Candidate:
 
 
 def _label(candidate: networks.Candidate) -> str:
-    """As plans print it; with its family, where that is not the usual one, as the command line reads it."""
+    """As plans print it; with its family in front where that is not the usual one: without a scenario nothing else says
+    it.
+    """
     usual = candidate.network == "mobilenet-fcn"
     return candidate.label if usual else f"{candidate.network} {candidate.label}"
 

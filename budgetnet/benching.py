@@ -1,5 +1,6 @@
 """One bench as the command line runs it: networks, runtimes, measuring and replays put together, reports written."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ FOLDER: Final = Path("reports") / "bench"
 FORMATS: Final = ("markdown", "csv", "json")
 BATCHES: Final = (1, 8)
 REPLAY_SECONDS: Final = 10.0
+
+ENVIRONMENT: Final = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")
+"""Variables that change how threads wait and how many there are: reports tell those that are set."""
 
 
 @final
@@ -64,6 +68,7 @@ def run_bench(request: Request, *, folder: Path | None = None, write: bool = Tru
     _check(request)
     loaded = None if request.scenario is None else scenario.load(request.scenario)
     threads, busy = request.threads or cores(), load()
+    _keep_memory()
     keys, notes = _chosen_runtimes(request.runtimes)
     with pinned(threads) as kept, bars(per_second=1) as begin:
         begin("preparing")
@@ -177,6 +182,7 @@ def _plan(loaded: Scenario, request: Request) -> Plan:
 
 def _settings(request: Request, threads: int) -> dict[str, Any]:
     told: dict[str, Any] = {"threads": threads, "readings": request.readings, "seconds at most": request.seconds}
+    told |= {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
     if request.scenario is not None:
         told["scenario"] = request.scenario
         told["replay seconds"] = REPLAY_SECONDS if request.replay is None else request.replay
@@ -184,6 +190,13 @@ def _settings(request: Request, threads: int) -> dict[str, Any]:
         told["cameras of a group"] = "take turns" if request.staggered else "in phase"
         told["frames"] = "simulated from the readings" if request.simulate else "computed"
     return told
+
+
+def _keep_memory() -> None:
+    """As for evaluations: freed memory stays with the process, and calls do not wait for the kernel to map it anew."""
+    from budgetnet.training.machine import keep_memory
+
+    keep_memory()
 
 
 def _processor() -> str:

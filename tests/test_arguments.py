@@ -376,3 +376,36 @@ def test_choice_that_cannot_be_read(fields: dict[str, Any], words: str, rule: st
     with pytest.raises(BudgetnetError) as caught:
         arguments.choice(scenario.load("parking").changed(**fields), words)
     assert str(caught.value) == rule
+
+
+@pytest.mark.parametrize(
+    ("words", "network", "parameters"),
+    [
+        ("depth_multiplier=0.5", NETWORK, {"depth_multiplier": 0.5}),
+        ("mobilenet-fcn", NETWORK, {}),
+        ("mobilenet-fcn depth_multiplier=0.5,classifier_depth=8", NETWORK,
+         {"depth_multiplier": 0.5, "classifier_depth": 8}),
+        ("0.5 / Conv2d_0 / fcn / 3 / 8", NETWORK, {"depth_multiplier": 0.5, "final_endpoint": "Conv2d_0",
+                                                  "classifier_kernel": 3, "classifier_depth": 8}),
+        ("unet", "unet", {}),
+        ("unet 8 / 2", "unet", {"base_width": 8, "depth": 2}),
+        ("vgg-fcn 1 / fcn8s / form=compact", "vgg-fcn", {"form": "compact"}),
+        ("enet 0.5", "enet", {"depth_multiplier": 0.5}),
+    ],
+)  # fmt: skip
+def test_a_network_by_its_family_and_parameters(words: str, network: str, parameters: dict[str, Value]) -> None:
+    assert arguments.named(words) == Candidate.of(network, parameters)
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        ("unett 8", "network must be one of the known ones, but got 'unett'; did you mean 'unet'?"),
+        ("unet 8 / 2 / 3", "unet: must be base_width / depth, but got '8 / 2 / 3'"),
+        ("/", "candidate: must be depth_multiplier / final_endpoint / head, but got '/'"),
+    ],
+)
+def test_a_network_that_cannot_be_read(words: str, rule: str) -> None:
+    with pytest.raises(BudgetnetError) as caught:
+        arguments.named(words)
+    assert str(caught.value) == rule

@@ -44,7 +44,8 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_all_runtimes_and_batches(shell: Shell) -> None:
+def test_all_runtimes_and_batches(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # too late to have an effect, but it is set
     done = shell("bench", TINY, "depth_multiplier=0.25", "--size", "32x32", "--readings", "6")
     assert done.code == 0, done.err
     assert shell.files() == WRITTEN
@@ -64,6 +65,7 @@ def test_all_runtimes_and_batches(shell: Shell) -> None:
         assert float(row["times_the_first"]) == each.against(read[0])[0]
     assert record["networks"][LABEL] == "random weights, seed 0, 7 classes"
     assert {"onnxruntime", "openvino", "torch", "processor", "commit"} <= set(record["made_by"])
+    assert record["settings"]["OMP_WAIT_POLICY"] == "passive"
     assert len(record["pinned_to"]) == record["threads"] == len(os.sched_getaffinity(0))
     report = (shell.folder / WRITTEN[2]).read_text()
     assert "Of one image" in report
@@ -198,6 +200,15 @@ def test_a_run_has_one_network_for_all_groups(shell: Shell, run: Path) -> None:
     assert {(each["height"], each["width"]) for each in record["readings"]} == {(64, 64), (32, 32)}
 
 
+def test_a_scenario_of_another_family_names_networks_as_plans_do(shell: Shell) -> None:
+    (shell.folder / "s.yaml").write_text(SCENARIO.format(name="u", own="") + "network: unet\n")
+    words = ("--scenario", "s.yaml", "--simulate", "--readings", "1", "--batch", "1", "--runtime", "torch")
+    for label in ("base_width=4 depth=1", "4 / 1"):
+        done = shell("bench", label, *words, "--format", "json", "--no-files")
+        assert done.code == 0, done.err
+        assert [each["network"] for each in json.loads(done.out)["replays"]] == ["4 / 1"]
+
+
 def test_a_scenario_may_be_left_unreplayed(shell: Shell) -> None:
     done = shell("bench", TINY, "--scenario", "parking", "--replay", "0", "--readings", "1", "--batch", "2",
                  "--runtime", "onnxruntime", "--format", "json")  # fmt: skip
@@ -232,6 +243,11 @@ def test_a_scenario_may_be_left_unreplayed(shell: Shell) -> None:
 def test_what_cannot_be_is_refused(shell: Shell, words: tuple[str, ...], message: str) -> None:
     assert shell.refused("bench", *words) == f"Error: {message.format(cores=len(os.sched_getaffinity(0)))}"
     assert shell.files() == []
+
+
+@pytest.mark.parametrize("words", [("--seconds", "nan"), ("--replay", "nan"), ("--deadline", "0"), ("--readings", "0")])
+def test_numbers_that_cannot_be_are_refused(shell: Shell, words: tuple[str, str]) -> None:
+    assert f"Invalid value for '{words[0]}'" in words_of(shell.refused("bench", TINY, "--scenario", "parking", *words))
 
 
 def test_a_folder_without_a_run_is_refused(shell: Shell) -> None:

@@ -98,10 +98,11 @@ def doubts(found: Bench) -> list[str]:
             f"{found.names[worst.runtime]}). Something else was at work; trust ratios more than milliseconds."
         )
     if found.load is not None and found.load + found.threads > found.cores + 0.5:
+        advice = " Fewer --threads leave the others a core." if found.threads > 1 else ""
         said.append(
             f"Busy: on average {found.load:.1f} threads were at work in the minute before, and "
             f"{units.counted(found.threads, 'thread', 'threads')} measured on "
-            f"{units.counted(found.cores, 'core', 'cores')}. Fewer --threads leave the others a core."
+            f"{units.counted(found.cores, 'core', 'cores')}.{advice}"
         )
     if found.pinned is None:
         said.append("Not pinned: this system does not keep a process on some of its cores, so threads may have moved.")

@@ -92,7 +92,8 @@ class Replayed:
         return sum(frame.spent for frame in self.frames) / max([self.seconds, *ends])
 
     def _tally(self, name: str, places: Sequence[int]) -> Tally:
-        chosen = [frame for frame in self.frames if frame.camera in set(places)]
+        wanted = set(places)
+        chosen = [frame for frame in self.frames if frame.camera in wanted]
         done = [(frame.latency, float(frame.due - frame.taken)) for frame in chosen if frame.latency is not None]
         return Tally(
             name=name,
