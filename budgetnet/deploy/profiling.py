@@ -45,21 +45,27 @@ def typical(readings: Sequence[float]) -> float:
 
 
 def profile(model: bytes, kernels: Sequence[Kernel], images: Array, *, threads: int, readings: int) -> Profile:
-    """Runs a model `readings` times without and with the runtime's profile, in turn."""
-    plain = session(model, threads=threads)
+    """Runs a model `readings` times without and with the runtime's profile: one after the other, as threads of a
+    session that waits are not idle, but spin.
+    """
+    seconds = _passes(session(model, threads=threads), images, readings)
     with tempfile.TemporaryDirectory() as folder:
         profiled = session(model, threads=threads, profile=str(Path(folder) / "profile"))
-        for _ in range(WARM_UP):
-            plain.run(None, {IMAGES: images})
-            profiled.run(None, {IMAGES: images})
-        seconds = []
-        for _ in range(readings):
-            started = time.perf_counter()
-            plain.run(None, {IMAGES: images})
-            seconds.append(time.perf_counter() - started)
-            profiled.run(None, {IMAGES: images})
+        _passes(profiled, images, readings)
         events = json.loads(Path(profiled.end_profiling()).read_text(encoding="utf-8"))
-    return Profile(seconds=tuple(seconds), kernels=given_to(kernels, node_times(events, skip=WARM_UP)))
+    return Profile(seconds=seconds, kernels=given_to(kernels, node_times(events, skip=WARM_UP)))
+
+
+def _passes(model: Any, images: Array, readings: int) -> tuple[float, ...]:
+    """Seconds of each, after some to warm up."""
+    for _ in range(WARM_UP):
+        model.run(None, {IMAGES: images})
+    seconds = []
+    for _ in range(readings):
+        started = time.perf_counter()
+        model.run(None, {IMAGES: images})
+        seconds.append(time.perf_counter() - started)
+    return tuple(seconds)
 
 
 def session(model: bytes, *, threads: int, profile: str | None = None) -> Any:
