@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Final
 
 from budgetnet import arguments, efficiencies
+from budgetnet.bench.pinning import cores
 from budgetnet.calibration import machine, sampling
 from budgetnet.calibration.crossed import calibrate
 from budgetnet.calibration.fit import Quality, Table, logarithms
 from budgetnet.calibration.machine import Case
 from budgetnet.calibration.measured import Hardware, Measurement
-from budgetnet.deploy.pinning import cores
 from budgetnet.efficiencies import Efficiency
 from budgetnet.progress import bars
 from budgetnet.provenance import processor, provenance

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TypeAlias, final
 
 from budgetnet import arguments, networks
-from budgetnet.deploy import model_file
-from budgetnet.deploy.network import Network, Target, untrained
+from budgetnet.bench import model_file
+from budgetnet.bench.network import Network, Target, untrained
 from budgetnet.errors import BudgetnetError, did_you_mean, printable, shorten
 from budgetnet.scenario import Scenario
 

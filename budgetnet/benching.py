@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from budgetnet import files, formats, scenario
+from budgetnet.bench import replay_report, runtimes
+from budgetnet.bench import report as bench_report
+from budgetnet.bench.measuring import Case, measure
+from budgetnet.bench.network import Network, Target
+from budgetnet.bench.pinning import cores, load, pinned
+from budgetnet.bench.replays import Pairs, Plan, replay_all, servable
+from budgetnet.bench.report import Bench
 from budgetnet.bench_targets import Asked, Size, targets
-from budgetnet.deploy import bench_report, replay_report, runtimes
-from budgetnet.deploy.bench_report import Bench
-from budgetnet.deploy.measuring import Case, measure
-from budgetnet.deploy.network import Network, Target
-from budgetnet.deploy.pinning import cores, load, pinned
-from budgetnet.deploy.replays import Pairs, Plan, replay_all, servable
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.progress import bars
 from budgetnet.provenance import provenance

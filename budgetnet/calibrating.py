@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from budgetnet import efficiencies, files, formats, platforms
+from budgetnet.bench.pinning import cores
 from budgetnet.calibration import csv_file, machine, sampling, trtexec_file
 from budgetnet.calibration import report as calibration_report
 from budgetnet.calibration.crossed import FEWEST, Calibration, calibrate
 from budgetnet.calibration.machine import Case
 from budgetnet.calibration.measured import Hardware, Measurement
 from budgetnet.calibration.platform_file import calibrated, this_machine, written
-from budgetnet.deploy.pinning import cores
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.kernels import kernels
 from budgetnet.networks import Candidate

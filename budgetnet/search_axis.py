@@ -72,8 +72,8 @@ def _kind(word: str) -> Kind:
 
 def measured(scenario: Scenario, runtime: str) -> Throughput:
     """Images per second of all cameras on this machine, were all frame rates multiplied until nothing is left."""
-    from budgetnet.deploy import runtimes
-    from budgetnet.deploy.pinning import cores
+    from budgetnet.bench import runtimes
+    from budgetnet.bench.pinning import cores
     from budgetnet.provenance import processor
 
     runtimes.runtime(runtime)
@@ -84,8 +84,8 @@ def measured(scenario: Scenario, runtime: str) -> Throughput:
 
 def _measuring(scenario: Scenario, runtime: str, threads: int) -> Callable[[Candidate], float]:
     def rate(candidate: Candidate) -> float:
-        from budgetnet.deploy.measuring import measured_seconds
-        from budgetnet.deploy.network import untrained
+        from budgetnet.bench.measuring import measured_seconds
+        from budgetnet.bench.network import untrained
 
         busy = 0.0
         known: dict[tuple[int, int], float] = {}

@@ -15,9 +15,9 @@ from runs import trained
 from shell import Shell, words_of
 
 from budgetnet import benching
-from budgetnet.deploy.network import untrained
-from budgetnet.deploy.readings import Readings
-from budgetnet.deploy.replayed import Replayed
+from budgetnet.bench.network import untrained
+from budgetnet.bench.readings import Readings
+from budgetnet.bench.replayed import Replayed
 from budgetnet.networks import Candidate
 
 TINY = "depth_multiplier=0.25 final_endpoint=Conv2d_3_pointwise classifier_kernel=1 classifier_depth=4"

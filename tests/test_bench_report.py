@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from budgetnet import bench_targets, formats
+from budgetnet.bench.network import Network
+from budgetnet.bench.readings import Readings
+from budgetnet.bench.report import Bench, doubts, for_screen, report, verdict
 from budgetnet.bench_targets import Asked
-from budgetnet.deploy.bench_report import Bench, doubts, for_screen, report, verdict
-from budgetnet.deploy.network import Network
-from budgetnet.deploy.readings import Readings
 from budgetnet.networks import family, names
 
 NAMES = {"torch": "torch", "onnxruntime": "ONNX Runtime"}

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from budgetnet import efficiencies, platforms
+from budgetnet.bench.profiling import given_to, node_times, typical
 from budgetnet.calibrating import Profiled, Request, run_calibration
 from budgetnet.calibration import csv_file, machine, platform_file, sampling, trtexec_file
 from budgetnet.calibration.crossed import calibrate
@@ -17,7 +18,6 @@ from budgetnet.calibration.fit import PARAMETERS, Quality, Table, fitted, logari
 from budgetnet.calibration.machine import Case
 from budgetnet.calibration.measured import Hardware, Measurement
 from budgetnet.cli import app
-from budgetnet.deploy.profiling import given_to, node_times, typical
 from budgetnet.errors import BudgetnetError
 from budgetnet.kernels import Kernel, kernels
 from budgetnet.networks import Candidate

@@ -9,8 +9,8 @@ import pytest
 from typer.main import get_command
 
 from budgetnet import arguments, bench_cli, benching
+from budgetnet.bench import measuring, readings, replayed, runtimes
 from budgetnet.cli import app
-from budgetnet.deploy import measuring, readings, replayed, runtimes
 
 TEXT = (Path(__file__).parents[1] / "docs" / "bench.md").read_text()
 WORDS = " ".join(TEXT.split())

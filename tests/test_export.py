@@ -18,7 +18,7 @@ from shell import Shell
 
 from budgetnet import exporting
 from budgetnet.deploy.card import FILES
-from budgetnet.deploy.opening import open_model
+from budgetnet.deploy.opening import open_content
 from budgetnet.errors import BudgetnetError
 from budgetnet.exporting import Request, run_export
 from budgetnet.networks import Candidate
@@ -90,7 +90,9 @@ def test_the_model_gives_what_the_run_gives(shell, finished):
     given = known.scaling(torch.from_numpy(images(3, 64, 96)))
     with torch.inference_mode():
         expected = known.model().cpu()(given).numpy()
-    found = open_model(finished / "export" / "model.onnx").run(None, {"images": given.numpy()})[0]
+    found = open_content((finished / "export" / "model.onnx").read_bytes(), "model.onnx").run(
+        None, {"images": given.numpy()}
+    )[0]
     assert np.abs(found - expected).max() < 1e-4
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from budgetnet.deploy import pinning
-from budgetnet.deploy.measuring import FEWEST, IN_A_TURN, REST, WARM_UP, Case, Clock, measure, measured_seconds
-from budgetnet.deploy.network import Network, untrained
-from budgetnet.deploy.readings import Readings
+from budgetnet.bench import pinning
+from budgetnet.bench.measuring import FEWEST, IN_A_TURN, REST, WARM_UP, Case, Clock, measure, measured_seconds
+from budgetnet.bench.network import Network, untrained
+from budgetnet.bench.readings import Readings
 from budgetnet.errors import BudgetnetError
 from budgetnet.networks import Candidate
 

@@ -7,9 +7,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from budgetnet.deploy import model_file, runtimes
+from budgetnet.bench import model_file, runtimes
+from budgetnet.bench.network import Network, untrained
 from budgetnet.deploy.emit import emit
-from budgetnet.deploy.network import Network, untrained
 from budgetnet.deploy.writer import Form
 from budgetnet.errors import BudgetnetError
 from budgetnet.networks import Candidate

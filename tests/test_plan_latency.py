@@ -257,7 +257,7 @@ def test_a_roofline_without_a_platform_is_refused() -> None:
 
 
 def test_what_is_measured_is_images_per_second_of_all_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
-    from budgetnet.deploy import measuring
+    from budgetnet.bench import measuring
 
     asked = load("parking").model_copy(update={"reserve": 0.5, "contention": 2.0})
     monkeypatch.setattr(measuring, "measured_seconds", lambda network, **how: 0.01)

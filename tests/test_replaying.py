@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from budgetnet.bench import replay_report
+from budgetnet.bench.replayed import Replayed
+from budgetnet.bench.replaying import Camera, CountingClock, Frame, RealClock, cameras, replay
 from budgetnet.cameras import Group
-from budgetnet.deploy import replay_report
-from budgetnet.deploy.replayed import Replayed
-from budgetnet.deploy.replaying import Camera, CountingClock, Frame, RealClock, cameras, replay
 from budgetnet.errors import BudgetnetError
 from budgetnet.scenario import load
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from budgetnet.bench import runtimes
+from budgetnet.bench.network import Network, untrained
 from budgetnet.build import build
-from budgetnet.deploy import runtimes
-from budgetnet.deploy.network import Network, untrained
 from budgetnet.errors import BudgetnetError
 from budgetnet.networks import Candidate
 

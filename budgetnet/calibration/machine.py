@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from budgetnet.bench.network import untrained
+from budgetnet.bench.profiling import Profile, profile, typical
+from budgetnet.bench.runtimes.onnxruntime import session
 from budgetnet.calibration.measured import Hardware, Measurement
-from budgetnet.deploy.network import untrained
-from budgetnet.deploy.profiling import Profile, profile, session, typical
 from budgetnet.deploy.writer import IR_VERSION, OPSET
 from budgetnet.kernels import Kernel, kernels
 from budgetnet.networks import Candidate

@@ -1,13 +1,8 @@
-"""ONNX files opened for ONNX Runtime; one that cannot run is refused with its path and what is wrong with it."""
+"""ONNX models opened for ONNX Runtime; one that cannot run is refused with what is wrong with it."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, final
-
-from google.protobuf.message import DecodeError, Message
-from onnx import ModelProto, TensorProto
 
 from budgetnet.deploy.writer import CLASSES, IMAGES, SCORES
 from budgetnet.errors import BudgetnetError, printable, shorten
@@ -42,20 +37,6 @@ class Interface:
     gives: Literal["scores", "classes"]
 
 
-def open_model(path: Path, *, threads: int | None = None) -> "InferenceSession":
-    """A session for the ONNX model in a file, on the processor, with so many threads (by default one per core).
-
-    What the file keeps in other files must lie in its folder. Raises BudgetnetError.
-    """
-    where = printable(str(path))
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BudgetnetError(f"{where}: must be a file that can be read, but got {error.strerror}") from None
-    _require_inside(_parsed(content, where), path, where)
-    return _session(str(path), threads, where)
-
-
 def open_content(content: bytes, name: str, *, threads: int | None = None) -> "InferenceSession":
     """A session for a model in memory, which keeps nothing elsewhere; `name` is what errors call it. Raises
     BudgetnetError.
@@ -87,42 +68,7 @@ def _told(shape: Any) -> str:
     return f"({', '.join(map(str, shape))})"
 
 
-def _parsed(content: bytes, where: str) -> ModelProto:
-    model = ModelProto()
-    try:
-        model.ParseFromString(content)
-    except DecodeError:
-        raise BudgetnetError(f"{where}: must be a whole ONNX model, but is none or was cut off") from None
-    if not model.graph.node or not model.opset_import:
-        raise BudgetnetError(f"{where}: must be a whole ONNX model, but holds no operators")
-    return model
-
-
-def _require_inside(model: ModelProto, path: Path, where: str) -> None:
-    """Raises BudgetnetError where weights are kept in a file outside the model's folder, or one that is not there."""
-    folder = path.resolve().parent
-    for tensor in _tensors(model):
-        if tensor.data_location != TensorProto.EXTERNAL:
-            continue
-        name = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-        file = folder / name
-        if not file.resolve().is_relative_to(folder) or not file.is_file():
-            rule = "must keep its weights in itself or in files of its folder"
-            raise BudgetnetError(f"{where}: {rule}, but {shorten(tensor.name)} is in {shorten(name)}")
-
-
-def _tensors(message: Message) -> Iterator[TensorProto]:
-    """Every tensor in a model, wherever it stands."""
-    if isinstance(message, TensorProto):
-        yield message
-        return
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for each in [value] if isinstance(value, Message) else value:
-                yield from _tensors(each)
-
-
-def _session(model: str | bytes, threads: int | None, where: str) -> "InferenceSession":
+def _session(model: bytes, threads: int | None, where: str) -> "InferenceSession":
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 

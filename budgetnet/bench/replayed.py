@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from budgetnet import records
-from budgetnet.deploy.replaying import Camera, Frame
+from budgetnet.bench.replaying import Camera, Frame
 from budgetnet.errors import BudgetnetError
 
 SHARES: Final = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)

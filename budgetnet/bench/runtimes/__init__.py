@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 from numpy.typing import NDArray
 
-from budgetnet.deploy.network import Network
+from budgetnet.bench.network import Network
 from budgetnet.errors import BudgetnetError
 from budgetnet.plugins import load_module, module_names
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, final
 
-from budgetnet.deploy.network import Network
-from budgetnet.deploy.pinning import pinned
-from budgetnet.deploy.readings import Readings
-from budgetnet.deploy.runtimes import Compute, runtime
+from budgetnet.bench.network import Network
+from budgetnet.bench.pinning import pinned
+from budgetnet.bench.readings import Readings
+from budgetnet.bench.runtimes import Compute, runtime
 from budgetnet.progress import Watch
 
 WARM_UP: Final = 5

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from budgetnet import units
-from budgetnet.deploy.replayed import SHARES, Replayed, Tally
+from budgetnet.bench.replayed import SHARES, Replayed, Tally
 from budgetnet.errors import printable
 from budgetnet.report import Block, Column, Table
 

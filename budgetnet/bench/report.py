@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 from budgetnet import units
-from budgetnet.deploy import replay_report
-from budgetnet.deploy.readings import NOISY, Readings
-from budgetnet.deploy.replayed import Replayed
+from budgetnet.bench import replay_report
+from budgetnet.bench.readings import NOISY, Readings
+from budgetnet.bench.replayed import Replayed
 from budgetnet.errors import printable
 from budgetnet.report import Block, Column, Report, Table, Text
 from budgetnet.report import facts as report_facts

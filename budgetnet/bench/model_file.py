@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
-from budgetnet.deploy.network import Kind, Network
+from budgetnet.bench.network import Kind, Network
 from budgetnet.errors import BudgetnetError, printable, shorten
 
 SUFFIX: Final = ".onnx"

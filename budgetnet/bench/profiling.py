@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
+from budgetnet.bench.runtimes.onnxruntime import session
 from budgetnet.deploy.folding import Array
 from budgetnet.deploy.writer import CLASSES, IMAGES, SCORES
 from budgetnet.kernels import Kernel
@@ -66,20 +67,6 @@ def _passes(model: Any, images: Array, readings: int) -> tuple[float, ...]:
         model.run(None, {IMAGES: images})
         seconds.append(time.perf_counter() - started)
     return tuple(seconds)
-
-
-def session(model: bytes, *, threads: int, profile: str | None = None) -> Any:
-    """A session of ONNX Runtime on the processor."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    if profile is not None:
-        options.enable_profiling = True
-        options.profile_file_prefix = profile
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def node_times(events: Sequence[Mapping[str, Any]], *, skip: int) -> dict[str, list[float]]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Final, TypeAlias, final
 
+from budgetnet.bench.measuring import Case, undisturbed
+from budgetnet.bench.network import Target
+from budgetnet.bench.readings import Readings
+from budgetnet.bench.replayed import Replayed
+from budgetnet.bench.replaying import Clock, CountingClock, RealClock, Time, cameras, replay
 from budgetnet.cameras import Group
-from budgetnet.deploy.measuring import Case, undisturbed
-from budgetnet.deploy.network import Target
-from budgetnet.deploy.readings import Readings
-from budgetnet.deploy.replayed import Replayed
-from budgetnet.deploy.replaying import Clock, CountingClock, RealClock, Time, cameras, replay
 from budgetnet.progress import Watch
 
 IMAGES: Final = 4

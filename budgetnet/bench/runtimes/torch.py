@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from budgetnet.deploy import runtimes
-from budgetnet.deploy.network import Network
-from budgetnet.deploy.runtimes import Compute
+from budgetnet.bench import runtimes
+from budgetnet.bench.network import Network
+from budgetnet.bench.runtimes import Compute
 from budgetnet.errors import BudgetnetError, printable
 
 NAME: Final = "torch"
