@@ -151,6 +151,19 @@ def table(found: Mapping[str, Calibration]) -> list[str]:
     return rows
 
 
+def summary(found: Mapping[str, Calibration]) -> list[str]:
+    """A row for each kind of runtime: how far its predictions lie."""
+    rows = [
+        "| efficiencies | of | latencies | seen | latency unseen | network unseen |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for key, calibration in found.items():
+        seen, unseen, other = _medians(calibration)
+        shipped = other if "networks" in calibration.efficiency.error.how else "one network only"
+        rows.append(f"| `{key}` | {NAMES[key]} | {len(calibration.held)} | {seen} | {unseen} | {shipped} |")
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write budgetnet/efficiencies/*.yaml")
@@ -161,12 +174,10 @@ def main() -> None:
     held = [abs(each.off) for calibration in found.values() for each in calibration.held]
     print(f"\nMedian error of {len(seen)} latencies: {100 * statistics.median(seen):.0f} % as fitted, ", end="")
     print(f"{100 * statistics.median(held):.0f} % unseen.")
+    print("\n".join(["", *summary(found), ""]))
     for key, calibration in found.items():
-        seen_by, unseen_by, other = _medians(calibration)
-        medians = f"{seen_by} as fitted, {unseen_by} unseen, {other} shipped"
-        print(f"\n{key}, {len(calibration.held)} latencies: {medians}")
         values = ", ".join(f"{name} {getattr(calibration.efficiency, name):g}" for name in PARAMETERS)
-        print(values)
+        print(f"{key}: {values}")
         if asked.write:
             folder = Path(efficiencies.__file__).parent
             (folder / f"{key}.yaml").write_text(file_of(calibration), encoding="utf-8")

@@ -74,8 +74,7 @@ def calibrate(
     For each class of layers (dense, pointwise, depthwise, transposed, elementwise) a share of the peak, one of the
     memory's bandwidth, and what starting a layer takes. Networks are dealt into parts, each predicted by a fit to the
     others: that error goes with every prediction. Writes platform.yaml, which `budgetnet plan --platform` takes, and a
-    report. Example: budgetnet calibrate, then budgetnet plan urban --platform
-    reports/calibrations/this-machine/platform.yaml
+    report. Takes a minute or two here. Example: budgetnet calibrate --networks 6 --size 160x240
     """
     from budgetnet import arguments, formats
     from budgetnet.calibrating import Profiled, Request, run_calibration

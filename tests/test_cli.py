@@ -395,8 +395,8 @@ def test_example_of_a_command_runs(
     Path("reports/parking/pareto.csv").write_text("depth_multiplier,head\n0.5,fcn\n")
     words = example_of(name)
     assert words[0] == name
-    for number in ("0000", "0003"):
-        shutil.copytree(trained_run, Path("reports/urban/runs") / number)
+    for folder in ("runs/0000", "runs/0003", "train"):
+        shutil.copytree(trained_run, Path("reports/urban") / folder)
     shutil.copy(trained_run / "drive.mp4", "drive.mp4")
     Image.new("RGB", (6, 4), (10, 20, 30)).save("street.png")
     assert shell(*words).code == 0

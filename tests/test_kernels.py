@@ -10,7 +10,8 @@ from budgetnet import kernels as rules
 from budgetnet import ops, units
 from budgetnet.count import count
 from budgetnet.graph import Graph, GraphBuilder, Node
-from budgetnet.kernels import KERNEL_CLASSES, Kernel, kernels
+from budgetnet.kernel_classes import KERNEL_CLASSES
+from budgetnet.kernels import Kernel, kernels
 from budgetnet.memory import memory
 from budgetnet.networks import Candidate
 from budgetnet.ops import NoRuleError, Shape

@@ -74,7 +74,7 @@ def model(kind: str = "Relu", domain: str = "", opset: int = 17, **tensors: Tens
     ],
 )
 def test_a_model_that_the_runtime_cannot_run(made, word):
-    with pytest.raises(BudgetnetError, match="^it: must be a model that ONNX Runtime can run, but: ") as caught:
+    with pytest.raises(BudgetnetError, match=r"^it: must be a model that ONNX Runtime can run, but: ") as caught:
         open_content(made.SerializeToString(), "it")
     told = str(caught.value)
     assert word in told

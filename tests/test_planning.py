@@ -7,7 +7,7 @@ import pytest
 from budgetnet import scenario
 from budgetnet.errors import BudgetnetError
 from budgetnet.plan import plan
-from budgetnet.planning import FILES, run_plan
+from budgetnet.planning import FILES, Timing, run_plan
 from budgetnet.report import Table
 from budgetnet.searching import require_one_network
 
@@ -58,7 +58,8 @@ def test_whatever_a_plan_writes_it_may_write(tmp_path: Path) -> None:
     groups = tmp_path / "groups.yaml"
     groups.write_text(LARGE[: LARGE.index("search_space")].replace("4", "[{name: front}, {name: side, count: 3}]", 1))
     written = run_plan(str(groups), folder=tmp_path / "out", against="parking", candidates=["head=fcn"]).written
-    assert {path.name for path in written} == set(FILES)
+    timed = run_plan("demo", folder=tmp_path / "in-time", timing=Timing(platform="jetson-tx2")).written
+    assert {path.name for path in (*written, *timed)} == set(FILES)
 
 
 def test_only_what_a_plan_may_write_is_removed(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_choosing_says_how_many_are_shown(shell: Shell) -> None:
 
 
 def test_choices_are_those_of_the_report() -> None:
-    assert [each.value for each in platforms_cli.Precision] == list(units.PRECISIONS)
+    assert [each.value for each in options.Precision] == list(units.PRECISIONS)
     assert [each.value for each in platforms_cli.Order] == list(platforms_report.ORDERS)
     assert get_args(platforms_report.Order) == tuple(platforms_report.ORDERS)
 
