@@ -20,10 +20,10 @@ from budgetnet import (
 )
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.terminal import Format
-from budgetnet.units import Precision as PlannedPrecision
 
 if TYPE_CHECKING:  # help needs no reports
     from budgetnet.report import Report
+    from budgetnet.units import Precision as PlannedPrecision
 
 app = typer.Typer(
     name="budgetnet",

@@ -64,7 +64,7 @@ def test_the_first_ones_bytes(published):
     assert [first.bytes(precision) for precision in units.PRECISIONS] == [
         4 * (maps + weights),
         2 * (maps + weights),
-        maps + weights,
+        maps + 16 * 27 + 4 * 16,  # a bias is an int32
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 from shell import Shell, words_of
 
-from budgetnet import platforms, platforms_cli, platforms_report, units
+from budgetnet import options, platforms, platforms_cli, platforms_report, units
 
 BOARD = "name: Board\nengines: [{name: GPU, kind: gpu, count: 3, peak: {fp32: {value: 0.1, source: its data sheet}}}]\n"
 

@@ -82,6 +82,7 @@ def test_help_does_not_even_load_the_networks(tmp_path: Path) -> None:
     assert set(done.stdout.split()) == {
         "budgetnet",
         "budgetnet.bench_cli",
+        "budgetnet.calibrate_cli",
         "budgetnet.cli",
         "budgetnet.compare_cli",
         "budgetnet.options",
