@@ -120,7 +120,8 @@ def bench(
 
     All take turns, round by round, so that what slows the machine slows all alike. With a scenario every camera gives
     its frames in real time, each with a deadline: frames on time, late and dropped. Writes bench.md, bench.csv and
-    bench.json, which keeps every reading. Example: budgetnet bench depth_multiplier=0.5 --scenario parking
+    bench.json, which keeps every reading. Example: budgetnet bench depth_multiplier=0.5 depth_multiplier=0.25 --size
+    160x240 --batch 1
     """
     from budgetnet import arguments, formats
     from budgetnet.benching import Request, run_bench

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from budgetnet import heads, networks
+from budgetnet.bench.network import Network
+from budgetnet.bench.runtimes import runtime
 from budgetnet.build import GraphModule, build
 from budgetnet.graph import Graph
 from budgetnet.networks import Candidate, family
@@ -91,3 +93,15 @@ def torch_run(model: GraphModule, given: NDArray[Any]) -> NDArray[Any]:
     with torch.inference_mode():
         found: NDArray[Any] = model(torch.from_numpy(given)).numpy()
     return found
+
+
+def computed_by_openvino(model, given):
+    """What OpenVINO gives for a batch, as `budgetnet bench` runs it: its own way leaves a broken stack for signals."""
+    network = Network(
+        label="model",
+        height=given.shape[2],
+        width=given.shape[3],
+        model=model.SerializeToString(),
+        takes=given.dtype.name,
+    )
+    return runtime("openvino").prepare(network, threads=1, batch=len(given))(given).copy()

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import subprocess
 import sys
 from functools import cache
 
@@ -156,3 +157,32 @@ def test_images_are_the_same_ones_again() -> None:
     assert not np.array_equal(chosen.images(2, seed=1), chosen.images(2, seed=2))
     inside = Network(label="bytes", height=8, width=8, model=b"", takes="uint8").images(1)
     assert (inside.dtype, inside.max() > 128) == (np.uint8, True)
+
+
+INTERRUPTED = """
+import gc, os, signal, sys
+from budgetnet.bench import runtimes
+from budgetnet.bench.network import untrained
+from budgetnet.networks import Candidate
+
+graph = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.25}).graph(classes=3, height=64, width=64)
+network, chosen = untrained("network", graph), runtimes.runtime(sys.argv[1])
+prepared = [chosen.prepare(network, threads=1, batch=1) for _ in range(2)]
+for compute in prepared:
+    compute(network.images(1))
+told = []
+signal.signal(signal.SIGINT, lambda *_: told.append(1))
+os.kill(os.getpid(), signal.SIGINT)
+prepared.clear()
+del compute
+gc.collect()
+os.kill(os.getpid(), signal.SIGINT)
+print(len(told))
+"""
+
+
+@pytest.mark.parametrize("runtime", runtimes.names())
+def test_ctrl_c_is_heard_while_networks_are_ready_and_after(runtime: str) -> None:
+    """OpenVINO leaves a stack for signals behind that is gone: a segmentation fault."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, runtime], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "2")

@@ -1,6 +1,11 @@
 """OpenVINO on the processor, made for latency, in float32."""
 
+import ctypes
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final
 
 from numpy.typing import NDArray
@@ -43,18 +48,49 @@ def prepare(network: Network, *, threads: int, batch: int) -> Compute:
         "ENABLE_CPU_PINNING": False,
     }
     try:
-        model = openvino.Core().read_model(network.onnx())
-        model.reshape([batch, 3, network.height, network.width])
-        request = openvino.compile_model(model, "CPU", settings).create_infer_request()
+        with _signals_as_before():
+            model = openvino.Core().read_model(network.onnx())
+            model.reshape([batch, 3, network.height, network.width])
+            request = openvino.compile_model(model, "CPU", settings).create_infer_request()
     except RuntimeError as error:
         rule = "must be a model that OpenVINO takes, but it says"
         raise BudgetnetError(f"{printable(network.label)}: {rule} {_told(str(error))}") from None
 
     def compute(images: NDArray[Any]) -> NDArray[Any]:
-        scores: NDArray[Any] = request.infer([images], share_inputs=True, share_outputs=True)[0]
+        with _signals_as_before():
+            scores: NDArray[Any] = request.infer([images], share_inputs=True, share_outputs=True)[0]
         return scores
 
     return compute
+
+
+class _SignalStack(ctypes.Structure):
+    """stack_t of signal.h, on Linux."""
+
+    _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+@cache
+def _sigaltstack() -> Any:
+    """The system's function of that name, on Linux; None elsewhere."""
+    return getattr(ctypes.CDLL(None), "sigaltstack", None) if sys.platform == "linux" else None
+
+
+@contextmanager
+def _signals_as_before() -> Iterator[None]:
+    """Inside, OpenVINO may give this thread a stack for signals; afterwards it has the one it had.
+
+    OpenVINO (2026.4) puts one into memory of the compiled model and leaves it there when that is gone: the next Ctrl-C
+    would end the process with a segmentation fault.
+    """
+    alternate = _sigaltstack()
+    before = _SignalStack()
+    known = alternate is not None and alternate(None, ctypes.byref(before)) == 0
+    try:
+        yield
+    finally:
+        if alternate is not None and known:
+            alternate(ctypes.byref(before), None)
 
 
 def _told(error: str) -> str:
