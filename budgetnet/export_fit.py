@@ -4,16 +4,21 @@ from typing import Any
 
 from budgetnet import plan, platforms, units
 from budgetnet.errors import BudgetnetError, shorten
+from budgetnet.graph import Graph
+from budgetnet.kernels import kernels
 from budgetnet.networks import Candidate
 from budgetnet.plan.demand import Planned
+from budgetnet.roofline import Prediction, predict, roof
 from budgetnet.scenario import Scenario
 from budgetnet.scenario import load as load_scenario
 from budgetnet.units import PRECISIONS
 
 
-def judged(candidate: Candidate, classes: int, scenario: str | None, platform: str | None) -> dict[str, Any]:
-    """`scenario` and `platform`, as far as they are named; the scenario's own platform where no other one is. Raises
-    BudgetnetError.
+def judged(
+    candidate: Candidate, classes: int, size: tuple[int, int], scenario: str | None, platform: str | None
+) -> dict[str, Any]:
+    """`scenario` and `platform`, as far as they are named; the scenario's own platform where no other one is. `size` is
+    that of the exported network's images. Raises BudgetnetError.
     """
     found: dict[str, Any] = {}
     planned: Planned | None = None
@@ -23,7 +28,8 @@ def judged(candidate: Candidate, classes: int, scenario: str | None, platform: s
         found["scenario"] = on_scenario(asked, planned)
         platform = platform or asked.platform
     if platform is not None:
-        found["platform"] = on_platform(platform, planned)
+        graph = candidate.graph(classes=classes, height=size[0], width=size[1])
+        found["platform"] = on_platform(platform, graph, planned)
     return found
 
 
@@ -43,9 +49,9 @@ def on_scenario(scenario: Scenario, planned: Planned) -> dict[str, Any]:
     }
 
 
-def on_platform(name: str, planned: Planned | None) -> dict[str, Any]:
-    """A platform's peaks, and the share of each that a network in a scenario takes: what a network can reach lies far
-    below. A prediction of latency belongs here: the platform and the network in its scenario are at hand.
+def on_platform(name: str, graph: Graph, planned: Planned | None) -> dict[str, Any]:
+    """A platform's peaks, the share of each that a network in a scenario takes, and how long one image of the exported
+    network takes there, as predicted: what a network can reach lies far below a peak.
     """
     platform = platforms.load(name)
     peaks = {precision: platform.peak_ops_per_second(precision) for precision in PRECISIONS}
@@ -56,7 +62,25 @@ def on_platform(name: str, planned: Planned | None) -> dict[str, Any]:
     }
     if planned is not None:
         found["share_of_peak"] = {precision: float(planned.required) / peak for precision, peak in known.items()}
+    steps = kernels(graph)
+    found["predicted"] = {
+        precision: _predicted(predict(steps, roof(platform, precision)))
+        for precision in PRECISIONS
+        if platform.engines_for(precision)
+    }
     return found
+
+
+def _predicted(made: Prediction) -> dict[str, Any]:
+    least, most = made.band
+    return {
+        "milliseconds": 1000 * made.seconds,
+        "least_milliseconds": 1000 * least,
+        "most_milliseconds": 1000 * most,
+        "images_per_second": made.images_per_second,
+        "engine": made.roof.engine,
+        "efficiency": made.roof.efficiency.name,
+    }
 
 
 def _planned(scenario: Scenario, candidate: Candidate, classes: int) -> Planned:

@@ -83,7 +83,8 @@ def run_export(request: Request) -> Outcome:
     try:
         run = load(request.run)
         folder = request.folder or run.folder / "export"
-        fit = export_fit.judged(run.candidate, len(run.classes), request.scenario, request.platform)
+        size = request.size or (run.height, run.width)
+        fit = export_fit.judged(run.candidate, len(run.classes), size, request.scenario, request.platform)
         keep_memory()
         with files.scratch(folder) as room:
             with bars() as begin:

@@ -151,7 +151,22 @@ def _target(model: Model) -> Text:
 
 
 def _about_fit(fit: Mapping[str, Any]) -> list[str]:
-    scenario = fit.get("scenario")
+    return [*_on_scenario(fit.get("scenario")), *_on_platform(fit.get("platform"))]
+
+
+def _on_platform(platform: Mapping[str, Any] | None) -> list[str]:
+    """How long an image takes there, as predicted."""
+    if platform is None:
+        return []
+    told = [
+        f"{each['milliseconds']:.3g} ms in {precision} ({each['least_milliseconds']:.3g} to "
+        f"{each['most_milliseconds']:.3g} in nine of ten cases)"
+        for precision, each in platform["predicted"].items()
+    ]
+    return [f"On {platform['name']} an image takes {', '.join(told)}, as predicted."] if told else []
+
+
+def _on_scenario(scenario: Mapping[str, Any] | None) -> list[str]:
     if scenario is None:
         return []
     needs = f"{units.gops(scenario['required_gops'])} of {units.gops(scenario['available_gops'])} GOPS"
