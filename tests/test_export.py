@@ -16,12 +16,14 @@ from deployed import images, run, session
 from runs import camvid_like, set_weights, trained
 from shell import Shell
 
-from budgetnet import exporting
+from budgetnet import exporting, platforms
 from budgetnet.deploy.card import FILES
 from budgetnet.deploy.opening import open_content
 from budgetnet.errors import BudgetnetError
 from budgetnet.exporting import Request, run_export
+from budgetnet.kernels import kernels
 from budgetnet.networks import Candidate
+from budgetnet.roofline import predict, roof
 from budgetnet.scenario import load as load_scenario
 from budgetnet.training.finished import load
 
@@ -344,6 +346,20 @@ def test_it_is_judged_by_a_scenario_and_its_platform(shell, finished):
     assert platform["peak_gops"] == {"fp32": 670.0, "fp16": 1330.0}
     assert platform["share_of_peak"]["fp32"] == pytest.approx(needed / 670)
     assert "It fits scenario yard: it needs 0." in (finished / "export" / "export.md").read_text()
+
+
+def test_the_card_tells_how_long_an_image_takes_as_a_plan_predicts_it(shell, finished):
+    card = exported(shell, finished, "--platform", "jetson-tx2", "--size", "65x97")
+    known = load(finished)
+    steps = kernels(known.candidate.graph(classes=7, height=65, width=97))
+    told = card["fit"]["platform"]["predicted"]
+    assert set(told) == {"fp32", "fp16"}
+    for precision, each in told.items():
+        made = predict(steps, roof(platforms.load("jetson-tx2"), precision))
+        assert each["milliseconds"] == pytest.approx(1000 * made.seconds)
+        assert each["most_milliseconds"] == pytest.approx(1000 * made.band[1])
+    text = " ".join((finished / "export" / "export.md").read_text().split())
+    assert f"On NVIDIA Jetson TX2 an image takes {told['fp32']['milliseconds']:.3g} ms in fp32 (" in text
 
 
 def test_another_platform_and_a_budget_that_is_too_small(shell, finished):
