@@ -36,6 +36,15 @@ def export(
     with_argmax: Annotated[
         bool, typer.Option("--with-argmax", help="Give a class for each pixel, not scores.", rich_help_panel=FORM)
     ] = False,
+    sub_pixel: Annotated[
+        bool,
+        typer.Option(
+            "--sub-pixel",
+            help="Transposed convolutions as convolutions whose channels become pixels: the same scores, on "
+            "processors far quicker.",
+            rich_help_panel=FORM,
+        ),
+    ] = False,
     size: Annotated[
         str | None,
         typer.Option(
@@ -83,6 +92,7 @@ def export(
         precisions=[precision for precision in PRECISIONS if asked[precision]],
         scaling=with_scaling,
         argmax=with_argmax,
+        sub_pixel=sub_pixel,
         size=None if size is None else arguments.size(size),
         batch=batch,
         spec=dataset,

@@ -31,7 +31,7 @@ def network(run: Finished, graph: Graph) -> dict[str, Any]:
     }
 
 
-def form(run: Finished, known: Interface, *, scaling: bool) -> dict[str, Any]:
+def form(run: Finished, known: Interface, *, scaling: bool, sub_pixel: bool) -> dict[str, Any]:
     """What goes in and what comes out, in words that a programmer needs."""
     batch = known.batch or "batch"
     sides = f"{known.height}, {known.width}"
@@ -44,6 +44,7 @@ def form(run: Finished, known: Interface, *, scaling: bool) -> dict[str, Any]:
         "scaling": "inside" if scaling else "outside: (image / 255 - mean) / std",
         "mean": list(run.scaling.mean),
         "std": list(run.scaling.std),
+        "transposed_convolutions": "in sub-pixel form" if sub_pixel else "as declared",
     }
 
 

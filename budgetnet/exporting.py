@@ -41,7 +41,8 @@ VERIFIED: Final = 4
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked for. With `scaling` models take uint8 images and scale them, with `argmax` they give classes.
+    """What is asked for. With `scaling` models take uint8 images and scale them, with `argmax` they give classes, with
+    `sub_pixel` transposed convolutions are in their sub-pixel form.
 
     `size` (height, width) is by default that of the training, `batch` free, `folder` RUN/export. `spec` names the data
     set for calibration and scores, by default the run's own; `memory_limit` is in 10^9 bytes.
@@ -51,6 +52,7 @@ class Request:
     precisions: Sequence[Precision] = ("fp32",)
     scaling: bool = False
     argmax: bool = False
+    sub_pixel: bool = False
     size: tuple[int, int] | None = None
     batch: int | None = None
     spec: str | None = None
@@ -113,7 +115,7 @@ class _Export:
         self._torch = run.model(height, width).cpu()  # what is wrong with it is told before minutes of reading
         self._graph = run.candidate.graph(classes=len(run.classes), height=height, width=width)
         scaling = (run.scaling.mean, run.scaling.std) if request.scaling else None
-        self._form = Form(scaling=scaling, argmax=request.argmax, batch=request.batch)
+        self._form = Form(scaling=scaling, argmax=request.argmax, batch=request.batch, sub_pixel=request.sub_pixel)
         self._data = export_data.found(run, request.spec, size, needed="int8" in request.precisions)
         self._calibration: Sequence[Sample] = ()
         if self._data is not None and "int8" in request.precisions:
@@ -140,7 +142,7 @@ class _Export:
             recorded=run.result.scores.mean_iou,
             classes=run.classes.names,
             network=export_facts.network(run, self._graph),
-            form=export_facts.form(run, known, scaling=self._request.scaling),
+            form=export_facts.form(run, known, scaling=self._request.scaling, sub_pixel=self._request.sub_pixel),
             data=about,
             calibration=[sample.name for sample in self._calibration],
             fit=fit,

@@ -37,10 +37,10 @@ def graph_of(candidate: Candidate = SMALL, height: int = 45, width: int = 67) ->
     return candidate.graph(classes=7, height=height, width=width)
 
 
-def close(graph: Graph, batch: int = 2) -> None:
+def close(graph: Graph, batch: int = 2, form: Form = Form()) -> None:  # noqa: B008 (frozen)
     """Torch and ONNX Runtime agree on scores that are not all the same."""
     model = module(graph)
-    made = emit(graph, weights(model))
+    made = emit(graph, weights(model), form)
     onnx.checker.check_model(made, full_check=True)
     given = floats(batch, graph.input.shape.height, graph.input.shape.width)
     expected, found = torch_run(model, given), run(made, given)
@@ -61,6 +61,19 @@ def test_every_network_gives_what_torch_gives_at_odd_sizes(name, height, width):
 @pytest.mark.parametrize("name", headed())
 def test_every_head_gives_what_torch_gives_at_an_odd_size(name):
     close(headed()[name].graph(classes=5, height=61, width=93))
+
+
+TRANSPOSED = [name for name in headed() if "transposed" in name]
+
+
+@pytest.mark.parametrize("name", [*TRANSPOSED, "U-Net", "ENet", "SkipNet-MobileNet", "FCN-8s VGG-16"])
+def test_the_sub_pixel_form_gives_the_same_scores(name):
+    graph = {**headed(), **members()}[name].graph(classes=7, height=61, width=93)
+    made = emit(graph, weights(module(graph)), Form(sub_pixel=True))
+    kinds = [node.op_type for node in made.graph.node]
+    assert "DepthToSpace" in kinds
+    assert ("ConvTranspose" in kinds) is (name == "ENet")  # whose kernels of 3 are no multiple of their stride
+    close(graph, form=Form(sub_pixel=True))
 
 
 @pytest.mark.parametrize("scale", [0.5, 0.75])

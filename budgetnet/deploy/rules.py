@@ -45,6 +45,8 @@ def _transposed(writer: Writer, kernel: Kernel) -> str:
             bottom += before.height - node.shape.height - above
             right += before.width - node.shape.width - beside
             before = node.shape
+    if writer.form.sub_pixel and op.groups == 1 and op.stride > 1 and op.kernel % op.stride == 0:
+        return _sub_pixel(writer, kernel, op, top, left)
     return _weighted(
         writer,
         kernel,
@@ -54,6 +56,21 @@ def _transposed(writer: Writer, kernel: Kernel) -> str:
         group=op.groups,
         pads=[top, left, bottom, right],
     )
+
+
+def _sub_pixel(writer: Writer, kernel: Kernel, op: ops.ConvTranspose2d, top: int, left: int) -> str:
+    """Its exact sub-pixel form: a convolution, its channels laid out as pixels, what padding cuts off cut off."""
+    made, taps, stride = folded(kernel, writer.weights), op.kernel // op.stride, op.stride
+    inputs, outputs = made.weight.shape[:2]
+    parts = made.weight.reshape(inputs, outputs, taps, stride, taps, stride)[:, :, ::-1, :, ::-1, :]
+    weight = parts.transpose(1, 3, 5, 0, 2, 4).reshape(-1, inputs, taps, taps)
+    tensors = [*writer.sources(kernel), writer.constant(f"{kernel.name}/weight", weight)]
+    if made.bias is not None:
+        tensors.append(writer.constant(f"{kernel.name}/bias", np.repeat(made.bias, stride**2)))
+    tensor = writer.add("Conv", kernel.name, *tensors, kernel_shape=[taps] * 2, pads=[taps - 1] * 4)
+    tensor = writer.activated(kernel, tensor)
+    whole = writer.add("DepthToSpace", f"{kernel.name}/pixels", tensor, blocksize=stride, mode="CRD")
+    return writer.slice(kernel, whole, top, left, f"{kernel.name}/cut")
 
 
 def _weighted(writer: Writer, kernel: Kernel, kind: str, **attributes: Any) -> str:
