@@ -77,8 +77,9 @@ def measured(
                 mixed, on, threads=threads, readings=readings, progress=lambda done, total: watch(done, total)
             )
         )
-    whole = [each for each in every if each.network in names and each.whole]
-    return whole, [each for each in every if each.network not in names]
+    whole = [each for each in every if each.whole and each.name in names]
+    tested = {each.network for each in whole}
+    return whole, [each for each in every if each.network not in tested]
 
 
 def lines(qualities: Mapping[str, Quality]) -> list[str]:
@@ -121,7 +122,7 @@ def main() -> int:
     print("\n".join(lines(qualities)))
     if asked.json:
         record = {
-            "networks": [each.network for each in test],
+            "networks": [each.name for each in test],
             "seconds": seconds,
             "predicted": predicted,
             "quality": {name: asdict(each) for name, each in qualities.items()},

@@ -91,7 +91,7 @@ def _of_candidate(word: str, asked: Asked) -> Target:
     if asked.scenario is None:
         chosen = _named(word)
         height, width = asked.size or SIZE
-        label = _label(chosen)
+        label = chosen.called
         graph = chosen.graph(classes=asked.classes, height=height, width=width)
         network = untrained(label, graph, seed=SEED)
         return Target(label=label, networks=(network,), of_group=(), about=f"{about}, {asked.classes} classes")
@@ -112,14 +112,6 @@ def _named(word: str) -> networks.Candidate:
         rule = "must be a finished run's folder, an .onnx file, or a network with its parameters as NAME=VALUE"
         raise BudgetnetError(f"{shorten(word)}: {rule}, but is none{did_you_mean(word, networks.names())}")
     return arguments.named(word)
-
-
-def _label(candidate: networks.Candidate) -> str:
-    """As plans print it; with its family in front where that is not the usual one: without a scenario nothing else says
-    it.
-    """
-    usual = candidate.network == "mobilenet-fcn"
-    return candidate.label if usual else f"{candidate.network} {candidate.label}"
 
 
 def _for_groups(label: str, scenario: Scenario, made: Callable[[int, Size], Network], about: str) -> Target:

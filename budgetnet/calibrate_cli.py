@@ -25,6 +25,7 @@ def calibrate(
     precision: Annotated[
         options.Precision, typer.Option(help="What the measurements were made in.")
     ] = options.Precision.fp32,
+    engine: Annotated[str | None, options.engine()] = None,
     measurements: Annotated[
         list[Path] | None,
         typer.Option(
@@ -91,6 +92,7 @@ def calibrate(
             platform=platform,
             measurements=measurements or (),
             precision=precision.value,
+            engine=engine,
             profiled=profiled,
             networks=networks,
             size=chosen,

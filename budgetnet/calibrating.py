@@ -13,7 +13,7 @@ from budgetnet.calibration import csv_file, machine, sampling, trtexec_file
 from budgetnet.calibration import report as calibration_report
 from budgetnet.calibration.crossed import FEWEST, Calibration, calibrate
 from budgetnet.calibration.machine import Case
-from budgetnet.calibration.measured import Hardware, Measurement
+from budgetnet.calibration.measured import Hardware, Measurement, case_of
 from budgetnet.calibration.platform_file import calibrated, this_machine, written
 from budgetnet.errors import BudgetnetError, printable
 from budgetnet.kernels import kernels
@@ -23,6 +23,7 @@ from budgetnet.plugins import is_path
 from budgetnet.progress import Watch, bars
 from budgetnet.provenance import processor, provenance
 from budgetnet.report import Report
+from budgetnet.roofline import engine_of, roof
 from budgetnet.units import Precision
 
 PLATFORM: Final = "platform.yaml"
@@ -49,13 +50,14 @@ class Profiled:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be calibrated: `platform` is a known one's key or a file's path, None for this machine; without
-    `measurements` it is measured here.
+    """What is to be calibrated: `platform` is a known one's key or a file's path, None for this machine, `engine` one
+    of its engines (the fastest at the precision where it is None); without `measurements` it is measured here.
     """
 
     platform: str | None = None
     measurements: Sequence[Path] = ()
     precision: Precision = "fp32"
+    engine: str | None = None
     profiled: Profiled | None = None
     networks: int = NETWORKS
     size: tuple[int, int] | None = None
@@ -85,7 +87,7 @@ def run_calibration(asked: Request) -> Outcome:
     else:
         platform, measured, extra[MEASURED] = _measured(asked)
         source = f"fitted to {asked.networks} networks in ONNX Runtime on this machine by budgetnet calibrate"
-    engine = platform.engines_for(asked.precision)[0]
+    engine = engine_of(platform, asked.precision, asked.engine)
     prior = efficiencies.load(efficiencies.BY_ENGINE[engine.kind])
     if len(measured) < FEWEST:
         raise BudgetnetError(f"measurements: must be {FEWEST} or more, but got {len(measured)}")
@@ -126,11 +128,9 @@ def _about(asked: Request, platform: Platform, engine: str, source: str) -> dict
     return about
 
 
-def _hardware(platform: Platform, precision: Precision) -> Hardware:
+def _hardware(platform: Platform, precision: Precision, engine: str | None) -> Hardware:
     """What the efficiencies are shares of. Raises BudgetnetError where there is no peak."""
-    from budgetnet.roofline import roof
-
-    found = roof(platform, precision)
+    found = roof(platform, precision, engine=engine)
     return Hardware(peak=found.peak, bandwidth=found.bandwidth)
 
 
@@ -139,7 +139,7 @@ def _read(asked: Request) -> tuple[Platform, list[Measurement]]:
     if asked.platform is None:
         raise BudgetnetError("--platform: must name what the measurements are of, but got none")
     platform = platforms.load(asked.platform)
-    hardware = _hardware(platform, asked.precision)
+    hardware = _hardware(platform, asked.precision, asked.engine)
     found: list[Measurement] = []
     for path in asked.measurements:
         if path.suffix.lower() == ".json":
@@ -155,8 +155,8 @@ def _profile(path: Path, asked: Request, hardware: Hardware) -> list[Measurement
         where = printable(str(path))
         raise BudgetnetError(f"--candidate: must name the network that {where} is a profile of, but got none")
     graph = of.candidate.graph(classes=of.classes, height=of.height, width=of.width)
-    name = f"{of.candidate.label} at {of.height} x {of.width}"
-    return trtexec_file.read(path, name, kernels(graph), hardware, asked.precision, of.batch)
+    case = case_of(of.height, of.width, of.batch)
+    return trtexec_file.read(path, of.candidate.called, case, kernels(graph), hardware, asked.precision, of.batch)
 
 
 def _measured(asked: Request) -> tuple[Platform, list[Measurement], bytes]:
@@ -171,7 +171,7 @@ def _measured(asked: Request) -> tuple[Platform, list[Measurement], bytes]:
         platform = this_machine(f"This machine, {processor()}", machine.hardware(threads), threads)
     else:
         platform = platforms.load(asked.platform)
-    hardware = _hardware(platform, "fp32")
+    hardware = _hardware(platform, "fp32", asked.engine)
     sizes = SIZES if asked.size is None else (asked.size,)
     cases = [
         Case(candidate=candidate, height=sizes[number % len(sizes)][0], width=sizes[number % len(sizes)][1])
@@ -192,7 +192,7 @@ def _csv(cases: dict[str, Case], measured: Sequence[Measurement]) -> bytes:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for each in measured:
-        case = cases[each.network]
+        case = cases[f"{each.network} {each.case}"]
         layer = "" if each.whole else each.kernels[0].name
         size = (case.height, case.width, machine.CLASSES, each.batch)
         writer.writerow([case.candidate.network, case.candidate.label, *size, layer, repr(1000 * each.seconds)])

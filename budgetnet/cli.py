@@ -160,6 +160,7 @@ def plan(
     batch: Annotated[
         int | None, typer.Option(help="Images at a time.", min=1, max=4096, show_default="1", rich_help_panel=TIME)
     ] = None,
+    engine: Annotated[str | None, options.engine(TIME)] = None,
     efficiency: Annotated[str | None, options.efficiency(TIME)] = None,
     check: Annotated[
         bool,
@@ -180,14 +181,14 @@ def plan(
     """
     from budgetnet.planning import Timing, run_plan
 
-    timed = any(given is not None for given in (platform, precision, batch, efficiency))
+    timed = any(given is not None for given in (platform, precision, batch, engine, efficiency))
     alone = {"--solve": solve is not None, "--against": against is not None}
     options.refuse_together({"--all": every, **alone})
-    options.refuse_together({**alone, "--platform, --precision, --batch, --efficiency": timed})
+    options.refuse_together({**alone, "--platform, --precision, --batch, --engine, --efficiency": timed})
     timing = None
     if timed:
         chosen: PlannedPrecision | None = None if precision is None else precision.value
-        timing = Timing(platform=platform, precision=chosen, batch=batch or 1, efficiency=efficiency)
+        timing = Timing(platform=platform, precision=chosen, batch=batch or 1, engine=engine, efficiency=efficiency)
     done = run_plan(
         scenario,
         folder=output,

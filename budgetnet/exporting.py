@@ -22,6 +22,7 @@ from budgetnet.deploy.quantising import IMAGES_USED, quantise, quantised_share
 from budgetnet.deploy.running import Deployed, Pixels, at_once, spread
 from budgetnet.deploy.verifying import require, require_finite, samples, verify
 from budgetnet.deploy.writer import Form, fix_batch
+from budgetnet.ops import MaxUnpool2d
 from budgetnet.progress import Watch, bars
 from budgetnet.report import Report
 from budgetnet.training.finished import Finished, load
@@ -161,7 +162,7 @@ class _Export:
         found = verify(model, self._reference, self._checked)
         require_finite(found, file)
         if precision == "fp32":
-            require(found, file)
+            require(found, file, unpools=any(isinstance(node.op, MaxUnpool2d) for node in self._graph.nodes))
         watch = self._begin(f"scoring {precision}")
         return Model(
             precision=precision,

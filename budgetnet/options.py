@@ -53,6 +53,16 @@ def efficiency(panel: str | None = None) -> Any:
     )
 
 
+def engine(panel: str | None = None) -> Any:
+    """`--engine`, of text."""
+    return typer.Option(
+        metavar="NAME",
+        help="Which of the platform's engines, as `budgetnet platforms NAME` shows them.",
+        show_default="the fastest at this precision",
+        rich_help_panel=panel,
+    )
+
+
 def refuse_together(given: Mapping[str, bool]) -> None:
     """Of options that say what to do, only one can be meant. Raises BudgetnetError."""
     names = [name for name, is_given in given.items() if is_given]

@@ -60,20 +60,28 @@ class Outcome:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
     """On what a plan is timed: a known platform's key or a file's path (the scenario's with None), the precision (the
-    scenario's with None), images at a time, and the key of efficiencies in place of the platform's own.
+    scenario's with None), images at a time, the engine by name, and the key of efficiencies in place of the platform's
+    own.
     """
 
     platform: str | None
     precision: Precision | None = None
     batch: int = 1
+    engine: str | None = None
     efficiency: str | None = None
 
-    def roof(self, scenario: Scenario) -> Roof:
-        """The engine that is asked for. Raises BudgetnetError."""
+    def key(self, scenario: Scenario) -> str:
+        """The platform that is asked for. Raises BudgetnetError where none is."""
         key = self.platform or scenario.platform
         if key is None:
             raise BudgetnetError("--platform: must be given where the scenario names none, but got none")
-        return roof(platforms.load(key), self.precision or scenario.precision, efficiency=self.efficiency)
+        return key
+
+    def roof(self, scenario: Scenario) -> Roof:
+        """The engine that is asked for. Raises BudgetnetError."""
+        precision = self.precision or scenario.precision
+        platform = platforms.load(self.key(scenario))
+        return roof(platform, precision, efficiency=self.efficiency, engine=self.engine)
 
 
 def run_plan(
@@ -94,7 +102,7 @@ def run_plan(
     networks. Raises BudgetnetError.
     """
     scenario = load(source)
-    on = None if timing is None else timing.roof(scenario)
+    on = None if timing is None else (timing, timing.key(scenario), timing.roof(scenario))
     if question is not None:
         require_question(scenario, question)
     choices = dict.fromkeys(tuple(arguments.choice(scenario, words)) for words in candidates)
@@ -112,7 +120,8 @@ def run_plan(
     elif on is not None:
         from budgetnet.plan import latency_report
 
-        found = latency_report.InTime.of(plan, on, timing.batch if timing else 1, named)
+        how, key, engine = on
+        found = latency_report.InTime.of(plan, engine, key, batch=how.batch, named=named)
         contents |= formats.files(latency_report.report(found), "markdown", "csv", "json") if write else {}
         shown = latency_report.report(found, rows=None if every else latency_report.SHORT)
     elif question is not None:

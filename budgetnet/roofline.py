@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias, final
 
 from budgetnet import efficiencies
 from budgetnet.efficiencies import Efficiency
-from budgetnet.errors import BudgetnetError
+from budgetnet.errors import BudgetnetError, did_you_mean, shorten
 from budgetnet.kernels import Kernel
 from budgetnet.numeric import maximum
 from budgetnet.platforms import Engine, Platform
@@ -90,7 +90,7 @@ class Prediction:
     @property
     def band(self) -> tuple[float, float]:
         """Seconds between which nine of ten measurements lay, going by the efficiency's error."""
-        factor = 1 + self.roof.efficiency.error.p90
+        factor = self.roof.efficiency.error.factor
         return self.seconds / factor, self.seconds * factor
 
     @property
@@ -100,8 +100,12 @@ class Prediction:
 
     @property
     def energy(self) -> float | None:
-        """Joules per image with all of the platform's power drawn; None where that is not known."""
-        return None if self.roof.watts is None else self.roof.watts * self.seconds / self.batch
+        """Joules per image with all of the platform's power drawn and all such engines at work; None where that is not
+        known.
+        """
+        if self.roof.watts is None:
+            return None
+        return self.roof.watts * self.seconds / self.batch / self.roof.streams
 
     def share(self, bound: Bound) -> float:
         """The share of the time that kernels with this bound take."""
@@ -134,19 +138,34 @@ def _step(kernel: Kernel, roof: Roof, batch: int) -> Step:
     )
 
 
-def roof(platform: Platform, precision: Precision, *, efficiency: str | None = None) -> Roof:
-    """The fastest engine of a platform at a precision, with its own calibration, or the shipped efficiencies of its
-    kind; with `efficiency`, those of that key.
+def roof(platform: Platform, precision: Precision, *, efficiency: str | None = None, engine: str | None = None) -> Roof:
+    """The fastest engine of a platform at a precision, or the one that is named, with its own calibration, or the
+    shipped efficiencies of its kind; with `efficiency`, those of that key.
 
-    Raises BudgetnetError where no engine has a peak at this precision, or there are no such efficiencies.
+    Raises BudgetnetError where no engine has a peak at this precision, or there is no such engine or efficiency.
     """
+    return roof_of(platform, engine_of(platform, precision, engine), precision, efficiency=efficiency)
+
+
+def engine_of(platform: Platform, precision: Precision, name: str | None = None) -> Engine:
+    """The fastest engine at a precision, or the one of this name. Raises BudgetnetError where there is none."""
     engines = platform.engines_for(precision)
     if not engines:
         known = ", ".join(each for each in PRECISIONS if platform.engines_for(each))
         raise BudgetnetError(
             f"precision: must be one that {platform.name} has a peak for ({known}), but got {precision}"
         )
-    engine = engines[0]
+    if name is None:
+        return engines[0]
+    names = [each.name for each in engines]
+    if name not in names:
+        got = shorten(name) + did_you_mean(name, names)
+        raise BudgetnetError(f"--engine: must be one of {platform.name} with a peak in {precision}, but got {got}")
+    return engines[names.index(name)]
+
+
+def roof_of(platform: Platform, engine: Engine, precision: Precision, *, efficiency: str | None = None) -> Roof:
+    """One engine of a platform that has a peak at this precision. Raises BudgetnetError, see `roof`."""
     peak = engine.peak_ops_per_second(precision)
     assert peak is not None, "engines are asked for by their peak"
     return Roof(

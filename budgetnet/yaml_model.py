@@ -2,14 +2,36 @@
 
 from collections.abc import Iterator
 from os import PathLike
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from budgetnet.errors import did_you_mean
 from budgetnet.yaml_source import Fault, FaultsError, Location, Source, read, say
 
 Model = TypeVar("Model", bound=BaseModel)
+
+LONGEST: Final = 500
+"""Characters of a text."""
+
+
+def _one_line(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("must be a text on one line, and not empty")
+    return _remark(text)
+
+
+def _remark(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be a text on one line")
+    if len(text) > LONGEST:
+        raise ValueError(f"must be a text of at most {LONGEST} characters")
+    return text
+
+
+Line: TypeAlias = Annotated[str, AfterValidator(_one_line)]
+Remark: TypeAlias = Annotated[str, AfterValidator(_remark)]
+"""A text that may be left out."""
 
 
 def load(path: str | PathLike[str], model: type[Model]) -> Model:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from budgetnet import efficiencies, platforms
 from budgetnet.bench.profiling import given_to, node_times, typical
 from budgetnet.calibrating import Profiled, Request, run_calibration
 from budgetnet.calibration import csv_file, machine, platform_file, sampling, trtexec_file
+from budgetnet.calibration import report as calibration_report
 from budgetnet.calibration.crossed import calibrate
 from budgetnet.calibration.fit import PARAMETERS, Quality, Table, fitted, logarithms
 from budgetnet.calibration.machine import Case
@@ -37,11 +39,10 @@ def planted(count: int = 12, *, noise: float = 0.0, layers: bool = True) -> tupl
     made: list[Measurement] = []
 
     def add(name: str, steps: tuple[Kernel, ...], *, whole: bool) -> None:
-        one = Measurement(network=name, kernels=steps, seconds=1.0, whole=whole, hardware=HARDWARE, precision="fp32")
+        common: dict[str, Any] = {"case": "", "whole": whole, "hardware": HARDWARE, "precision": "fp32"}
+        one = Measurement(network=name, kernels=steps, seconds=1.0, **common)
         seconds = float(Table.of([one]).predicted(values)[0]) * float(np.exp(noise * drawn.standard_normal()))
-        made.append(
-            Measurement(network=name, kernels=steps, seconds=seconds, whole=whole, hardware=HARDWARE, precision="fp32")
-        )
+        made.append(Measurement(network=name, kernels=steps, seconds=seconds, **common))
 
     for candidate in sampling.candidates(count, 3):
         steps = kernels(candidate.graph(classes=7, height=160, width=240))
@@ -90,9 +91,9 @@ def test_no_network_is_predicted_by_a_fit_that_saw_it(monkeypatch: pytest.Monkey
     measured, _ = planted(12)
     seen: list[set[str]] = []
 
-    def spy(given: list[Measurement], prior: Any) -> Any:
+    def spy(given: list[Measurement], prior: Any, most: float) -> Any:
         seen.append({each.network for each in given})
-        return fitted(given, prior)
+        return fitted(given, prior, most)
 
     monkeypatch.setattr(crossed, "fitted", spy)
     calibrate(measured, PRIOR, name="n", source="s")
@@ -109,7 +110,9 @@ def test_a_class_that_no_measurement_tells_of_stays_as_shipped() -> None:
     steps = kernels(SMALL.graph(classes=7, height=64, width=64))
     dense = [step for step in steps if step.kind == "dense"]
     given = [
-        Measurement(network=f"{n}", kernels=(step,), seconds=1e-4, whole=False, hardware=HARDWARE, precision="fp32")
+        Measurement(
+            network=f"{n}", case="", kernels=(step,), seconds=1e-4, whole=False, hardware=HARDWARE, precision="fp32"
+        )
         for n, step in enumerate(dense * 3)
     ]
     found = np.exp(fitted(given, PRIOR))
@@ -126,7 +129,29 @@ def test_the_same_measurements_give_the_same_calibration() -> None:
 def test_two_measurements_are_dealt_one_by_one() -> None:
     measured, _ = planted(1, layers=True)
     made = calibrate(measured, PRIOR, name="n", source="s")
-    assert {each.name for each in made.held} == {each.name for each in measured}
+    assert {each.name for each in made.held} == {each.name for each in measured if not each.whole}
+    assert "networks that the fit has seen" in made.efficiency.error.how
+    assert "Fewer than three networks were measured" in calibration_report.verdict(made)
+    many, _ = planted(4)
+    whole = calibrate(many, PRIOR, name="n", source="s")
+    assert whole.efficiency.error.how.startswith("whole networks in 4 parts")
+    assert "Fewer than three" not in calibration_report.verdict(whole)
+
+
+def test_a_network_in_several_sizes_is_one_network() -> None:
+    measured, _ = planted(4, layers=False)
+    larger = [replace(each, case="at 2 x 2", seconds=4 * each.seconds) for each in measured]
+    made = calibrate([*measured, *larger], PRIOR, name="n", source="s")
+    assert made.efficiency.error.how.startswith("whole networks in 4 parts")
+    assert len(made.held) == 8
+
+
+def test_nine_of_ten_lie_within_the_factor() -> None:
+    measured = [1, 1, 1, 1, 1, 1, 1, 1, 4, 20]
+    factor = Quality.of([1.0] * 10, measured).factor
+    assert factor == 20  # nine of ten at least: of so few, all
+    assert Quality.of([1.0] * 20, [*measured, *([1] * 10)]).factor == 4
+    assert Quality.of([4.0, 1.0, 1.0], [1.0, 1.0, 1.0]).factor == 4  # too long counts as too short does
 
 
 def test_quality_by_hand() -> None:
@@ -226,7 +251,9 @@ def test_a_profile_of_trtexec(tmp_path: Path) -> None:
         {"name": "Reformatting CopyNode for Output Tensor 0", "averageMs": 0.25},
         {"name": f"{{ForeignNode[{STEPS[2].name}...{STEPS[-1].result}]}}", "averageMs": 2.0},
     ]
-    whole, first, second, rest = trtexec_file.read(profile(tmp_path, entries), "net", STEPS, HARDWARE, "int8", 4)
+    whole, first, second, rest = trtexec_file.read(
+        profile(tmp_path, entries), "net", "at 64 x 96", STEPS, HARDWARE, "int8", 4
+    )
     assert whole.whole
     assert whole.seconds == pytest.approx(3.8e-3)
     assert (first.kernels, first.seconds) == ((FIRST,), pytest.approx(1.05e-3))
@@ -237,12 +264,23 @@ def test_a_profile_of_trtexec(tmp_path: Path) -> None:
 
 def test_kernels_that_trtexec_ran_as_one_are_one_measurement(tmp_path: Path) -> None:
     entries = [
+        {"name": "Cast of the images", "averageMs": 0.25},  # before any layer that is known
         {"name": f"{FIRST.name} + {SECOND.name}", "averageMs": 1.0},
         {"name": SECOND.nodes[-1].name, "averageMs": 0.5},
+        {"name": f"{{ForeignNode[{STEPS[2].name}...{STEPS[-1].result}]}}", "averageMs": 2.0},
     ]
-    _, both = trtexec_file.read(profile(tmp_path, entries), "net", STEPS, HARDWARE, "fp16")
+    whole, both, _ = trtexec_file.read(profile(tmp_path, entries), "net", "at 64 x 96", STEPS, HARDWARE, "fp16")
     assert both.kernels == (FIRST, SECOND)
-    assert both.seconds == pytest.approx(1.5e-3)
+    assert both.seconds == pytest.approx(1.75e-3)
+    assert whole.seconds == pytest.approx(3.75e-3)
+
+
+def test_a_profile_of_little_of_the_network_is_refused(tmp_path: Path) -> None:
+    entries = [{"name": FIRST.name, "averageMs": 1.0}]
+    with pytest.raises(
+        BudgetnetError, match=r"must name layers that make 90% of the work of net at 64 x 96, but names \d+%"
+    ):
+        trtexec_file.read(profile(tmp_path, entries), "net", "at 64 x 96", STEPS, HARDWARE, "fp16")
 
 
 @pytest.mark.parametrize(
@@ -252,13 +290,16 @@ def test_kernels_that_trtexec_ran_as_one_are_one_measurement(tmp_path: Path) -> 
         ([{"name": FIRST.name}], "entry 0: must hold medianMs or averageMs"),
         ([{"name": FIRST.name, "averageMs": "fast"}], "entry 0: averageMs: must be a number from 0"),
         ([{"name": 3, "averageMs": 1}], "entry 0: name: must be a text"),
-        ([{"name": "conv_of_another_network", "averageMs": 1}], "must name layers of net, but names none of them"),
-        ([], "must name layers of net, but names none of them"),
+        (
+            [{"name": "conv_of_another_network", "averageMs": 1}],
+            "of net at 64 x 96, but names 0% of it",
+        ),
+        ([], "of net at 64 x 96, but names 0% of it"),
     ],
 )
 def test_a_faulty_profile_is_told(tmp_path: Path, entries: Any, words: str) -> None:
     with pytest.raises(BudgetnetError, match=re.escape(words)):
-        trtexec_file.read(profile(tmp_path, entries), "net", STEPS, HARDWARE, "fp16")
+        trtexec_file.read(profile(tmp_path, entries), "net", "at 64 x 96", STEPS, HARDWARE, "fp16")
 
 
 # --- this machine
@@ -302,7 +343,7 @@ def test_networks_are_measured_whole_and_kernel_by_kernel() -> None:
     )
     whole, *layers = found
     assert whole.whole
-    assert whole.network == "0.25 / Conv2d_3_pointwise / fcn / 7 / 1024 at 64 x 96"
+    assert whole.name == "0.25 / Conv2d_3_pointwise / fcn / 7 / 1024 at 64 x 96"
     assert {each.kernels[0].name for each in layers} == {step.name for step in whole.kernels}
     assert all(each.seconds > 0 for each in found)
     assert told[-1] == (machine.ROUNDS, machine.ROUNDS)
@@ -381,7 +422,7 @@ def test_calibrate_reads_a_profile_of_trtexec(tmp_path: Path) -> None:
     hardware = Hardware(peak=on.peak, bandwidth=on.bandwidth)
     steps = kernels(SMALL.graph(classes=7, height=320, width=480))
     each = [
-        Measurement(network="n", kernels=(step,), seconds=1, whole=False, hardware=hardware, precision="int8")
+        Measurement(network="n", case="", kernels=(step,), seconds=1, whole=False, hardware=hardware, precision="int8")
         for step in steps
     ]
     seconds = Table.of(each).predicted(values).tolist()

@@ -180,6 +180,23 @@ def test_argmax_inside_is_argmax_of_the_scores():
     assert (classes == scores.argmax(axis=1)).all()
 
 
+def test_classes_become_bytes_by_way_of_floats():
+    """TensorRT casts to bytes from floats alone (NvInferRuntimeBase.h, kUINT8)."""
+    graph = graph_of()
+    *_, best, floats_of, bytes_of = emit(graph, weights(module(graph)), Form(argmax=True)).graph.node
+    kinds = [next(each.i for each in node.attribute if each.name == "to") for node in (floats_of, bytes_of)]
+    assert (best.op_type, floats_of.op_type, bytes_of.op_type) == ("ArgMax", "Cast", "Cast")
+    assert kinds == [onnx.TensorProto.FLOAT, onnx.TensorProto.UINT8]
+
+
+def test_operators_are_those_that_the_oldest_boards_read():
+    """TensorRT 8.2, the last one for Jetson TX1, TX2 and Nano, reads opset 13."""
+    for candidate in members().values():
+        graph = graph_of(candidate)
+        made = emit(graph, weights(module(graph)))
+        assert [each.version for each in made.opset_import] == [13]
+
+
 def test_of_equal_scores_the_lowest_class_is_given():
     g = GraphBuilder()
     image = g.image(height=32, width=40)

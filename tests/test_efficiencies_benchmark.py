@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from budgetnet import efficiencies, platforms, published, roofline
+from budgetnet.kernel_classes import KERNEL_CLASSES
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 FIRST = 16
@@ -50,7 +51,7 @@ def test_the_shipped_files_hold_what_the_benchmark_finds(program, found):
         shipped, fresh = efficiencies.load(key).model_dump(), calibration.efficiency.model_dump()
         for name in program.PARAMETERS:
             assert shipped[name] == pytest.approx(fresh[name], rel=0.01), (key, name)
-        for name in ("median", "p90"):
+        for name in ("median", "p90", "factor"):
             assert shipped["error"][name] == pytest.approx(fresh["error"][name], rel=0.02), (key, name)
         for name in ("measurements", "how"):
             assert shipped["error"][name] == fresh["error"][name]
@@ -63,16 +64,28 @@ def test_the_median_error_is_small_on_the_table_that_began_it_and_on_all(program
     assert statistics.median(off(program, every)) < 0.15
 
 
-def test_single_latencies_are_predicted_by_the_others(found):
+def test_networks_are_predicted_by_the_others(found):
     held = [abs(each.off) for calibration in found.values() for each in calibration.held]
-    assert statistics.median(held) < 0.2
+    assert statistics.median(held) < 0.3
 
 
 @pytest.mark.parametrize("key", ["tensorrt", "accelerator", "dataflow", "vulkan"])
 def test_the_shipped_error_is_of_networks_that_the_fit_did_not_see(found, key):
     error = found[key].efficiency.error
-    assert error.how.endswith("networks, each predicted by a fit to the others")
+    assert error.how.startswith("whole networks in ")
     assert error.measurements == len(found[key].held)
+
+
+@pytest.mark.parametrize("key", efficiencies.names())
+def test_nine_of_ten_measurements_lie_in_the_band_of_what_did_not_see_them(found, key):
+    factor = efficiencies.load(key).error.factor
+    inside = [1 / factor <= each.predicted / each.measured <= factor for each in found[key].held]
+    assert sum(inside) >= 0.9 * len(inside)
+
+
+@pytest.mark.parametrize("key", efficiencies.names())
+def test_no_share_of_a_peak_that_was_told_is_more_than_all_of_it(key):
+    assert all(efficiencies.load(key).share(kind) <= 1 for kind in KERNEL_CLASSES)
 
 
 def test_every_kind_of_engine_has_efficiencies():

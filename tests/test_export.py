@@ -188,7 +188,7 @@ def test_of_a_network_that_tensorrt_does_not_read_it_is_told(shell, tmp_path):
     assert [each["unknown_to_tensorrt"] for each in card["models"]] == [["MaxUnpool"]] * 3
     assert [each["trtexec"] for each in card["models"]] == [None] * 3
     told = (finished / "export" / "export.md").read_text()
-    assert "TensorRT does not read MaxUnpool of model-int8.onnx; ONNX Runtime and OpenVINO do." in told
+    assert "TensorRT does not read MaxUnpool of model-int8.onnx; ONNX Runtime does." in told
 
 
 def test_a_loss_of_nothing_has_no_sign(shell, finished):

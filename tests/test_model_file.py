@@ -153,3 +153,25 @@ def test_several_inputs_are_refused(tmp_path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
     with pytest.raises(BudgetnetError, match=r"two.onnx: must have one input and an output, but has 2 inputs"):
         model_file.read(path)
+
+
+@pytest.mark.parametrize("runtime", [name for name in runtimes.names() if runtimes.runtime(name).TAKES_FILES])
+def test_a_model_that_fails_only_when_it_runs_is_refused(tmp_path: Path, runtime: str) -> None:
+    """Its shapes are told by numbers that nobody looks into before."""
+    wanted = helper.make_tensor("wanted", TensorProto.INT64, [4], [1, 3, 7, 11])
+    graph = helper.make_graph(
+        [
+            helper.make_node("Shape", ["images"], ["sides"]),
+            helper.make_node("Add", ["wanted", "sides"], ["other"]),
+            helper.make_node("Reshape", ["images", "other"], ["scores"]),
+        ],
+        "given",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, 32, 48])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["a", "b", "c", "d"])],
+        initializer=[wanted],
+    )
+    path = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), str(path))
+    read = model_file.read(path)
+    with pytest.raises(BudgetnetError, match=r"model\.onnx: must be a model that .* takes, but it says"):
+        runtimes.runtime(runtime).prepare(read, threads=1, batch=1)

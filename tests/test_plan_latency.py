@@ -95,6 +95,32 @@ def test_platforms_are_ranked_by_power_and_those_left_out_told() -> None:
     assert best["smallest peak"].peak == min(each.peak for each in suiting)
 
 
+def test_the_platform_that_was_asked_for_is_ranked_as_it_was_asked_for(tmp_path: Path) -> None:
+    one = plan(load("parking")).candidates[0]
+    vulkan = roof(platforms.load("jetson-nano"), "fp16", efficiency="vulkan")
+    path = str(tmp_path / "mine.yaml")
+    Path(path).write_text(
+        "name: Mine\npower_watts: {value: 1, source: s}\n"
+        "engines: [{name: NPU, kind: npu, peak: {fp16: {value: 90, source: s}}}]\n"
+    )
+    mine = roof(platforms.load(path), "fp16")
+    for key, on in (("jetson-nano", vulkan), (path, mine)):
+        found, _ = ranked(one, Clock(), "fp16", (key, on))
+        rows = {each.key: each.timed for each in found}
+        assert rows[key].roof == on
+        assert rows[key].busy == pytest.approx(Clock().time(one, on).busy)
+    assert cheapest(found)["least power"].key == path
+
+
+def test_the_sure_choices_keep_up_at_the_long_end() -> None:
+    one = plan(load("urban")).candidates[0]
+    found, _ = ranked(one, Clock(), "fp16")
+    best = cheapest(found)
+    assert best["least power surely"].timed.keeps_up_surely
+    assert (best["least power surely"].watts or 0) >= (best["least power"].watts or 0)
+    assert best["smallest peak surely"].peak >= best["smallest peak"].peak
+
+
 def test_where_none_keeps_up_nothing_is_cheapest() -> None:
     asked = load("parking").model_copy(update={"fps": 100_000.0})
     one = measure(asked, plan(load("parking")).candidates[0].candidate)

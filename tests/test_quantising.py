@@ -16,7 +16,7 @@ from budgetnet.deploy.quantising import QUANTISED, quantise, quantised_share
 from budgetnet.deploy.running import Deployed, batches, spread, turned
 from budgetnet.deploy.trtexec import command, obstacles
 from budgetnet.deploy.verifying import Agreement, noise, require, require_finite, samples, verify
-from budgetnet.deploy.writer import Form
+from budgetnet.deploy.writer import OPSET, Form
 from budgetnet.errors import BudgetnetError
 from budgetnet.networks import Candidate
 
@@ -95,7 +95,7 @@ def test_layers_keep_their_names_and_nothing_of_the_quantiser_stays(made, plain)
     assert {node.name for node in plain.graph.node} <= names
     assert (made.producer_name, made.producer_version) == ("budgetnet", "")
     assert not made.metadata_props
-    assert [(each.domain, each.version) for each in made.opset_import if not each.domain] == [("", 17)]
+    assert [(each.domain, each.version) for each in made.opset_import if not each.domain] == [("", OPSET)]
 
 
 def test_the_same_images_give_the_same_bytes(made, plain, tmp_path):

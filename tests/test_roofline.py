@@ -30,7 +30,7 @@ def efficiency(**values: float) -> Efficiency:
         name="a test",
         source="made up",
         **{**given, "bandwidth": 0.5, "floor_us": 10.0, **values},
-        error=Spread(median=0.1, p90=0.5, measurements=3, how="made up"),
+        error=Spread(median=0.1, p90=0.5, factor=1.5, measurements=3, how="made up"),
     )
 
 
@@ -149,8 +149,22 @@ def test_the_fastest_engine_at_a_precision_is_taken() -> None:
     assert found.efficiency == efficiencies.load("tensorrt")
 
 
-def test_engines_side_by_side_are_streams() -> None:
-    assert roofline.roof(platforms.load("drive-px2-autochauffeur"), "fp32").streams == 2
+def test_engines_side_by_side_are_streams_that_share_the_power() -> None:
+    board = roofline.roof(platforms.load("drive-px2-autochauffeur"), "fp32")
+    assert (board.streams, board.watts) == (2, 250)
+    made = predict(KERNELS, board)
+    assert made.energy == pytest.approx(250 * made.seconds / 2)
+
+
+def test_an_engine_by_its_name() -> None:
+    xavier = platforms.load("jetson-agx-xavier")
+    found = roofline.roof(xavier, "int8", engine="deep learning accelerator")
+    assert (found.peak, found.streams) == (5.7e12, 2)
+    assert found.efficiency == efficiencies.load("accelerator")
+    with pytest.raises(BudgetnetError, match="--engine: must be one of NVIDIA Jetson AGX Xavier with a peak in int8"):
+        roofline.roof(xavier, "int8", engine="Volta")
+    with pytest.raises(BudgetnetError, match="--engine: must be one of"):
+        roofline.roof(xavier, "fp32", engine="deep learning accelerator")
 
 
 def test_no_external_memory_bounds_nothing() -> None:
@@ -182,7 +196,8 @@ engines:
     peak: {fp16: {value: 2, source: its data sheet}, fp32: {value: 1, source: its data sheet}}
     efficiency:
       fp16: {name: mine, source: measured, dense: 0.5, pointwise: 0.4, depthwise: 0.1, transposed: 0.2,
-        elementwise: 0.1, bandwidth: 0.7, floor_us: 4.0, error: {median: 0.05, p90: 0.1, measurements: 9, how: parts}}
+        elementwise: 0.1, bandwidth: 0.7, floor_us: 4.0,
+        error: {median: 0.05, p90: 0.1, factor: 1.1, measurements: 9, how: parts}}
 """
 
 

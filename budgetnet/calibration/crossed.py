@@ -1,7 +1,8 @@
 """A fit and how far it can be trusted: every measurement is predicted by a fit that did not see it.
 
-Networks are dealt into parts, each predicted by a fit to the others; fewer than three networks are dealt measurement by
-measurement. What is shipped or written is fitted to all; the error is that of the parts.
+Networks are dealt into parts, in all sizes and batches together, each part predicted by a fit to the others; fewer than
+three networks are dealt measurement by measurement, layers where there are some: then the error is of what the fit has
+seen something alike of. What is shipped or written is fitted to all; the error is that of the parts.
 """
 
 import math
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
-from budgetnet.calibration.fit import PARAMETERS, Numbers, Quality, Table, fitted
+from budgetnet.calibration.fit import MOST_SHARE, PARAMETERS, Numbers, Quality, Table, fitted
 from budgetnet.calibration.measured import Measurement, networks
 from budgetnet.efficiencies import Efficiency, Spread
 
@@ -52,22 +53,31 @@ class Calibration:
 
 
 def calibrate(
-    measurements: Sequence[Measurement], prior: Efficiency, *, name: str, source: str, seed: int = 0
+    measurements: Sequence[Measurement],
+    prior: Efficiency,
+    *,
+    name: str,
+    source: str,
+    seed: int = 0,
+    most: float = MOST_SHARE,
 ) -> Calibration:
-    """Fits efficiencies to measurements, `FEWEST` or more; `name` and `source` say what they are."""
+    """Fits efficiencies to measurements, `FEWEST` or more; `name` and `source` say what they are. Shares of the peak
+    are `most` at most.
+    """
     parts, unit = _dealt(measurements, seed)
     predicted: dict[int, float] = {}
     for part in parts:
         rest = [each for number, each in enumerate(measurements) if number not in part]
-        found = fitted(rest, prior)
+        found = fitted(rest, prior, most)
         values = Table.of([measurements[number] for number in part]).predicted(found)
         predicted |= dict(zip(part, values.tolist(), strict=True))
     held = _whole(measurements, predicted) if unit == "network" else _single(measurements, predicted)
     quality = Quality.of([each.predicted for each in held], [each.measured for each in held])
-    final_fit = fitted(measurements, prior)
+    final_fit = fitted(measurements, prior, most)
     seen = dict(enumerate(Table.of(measurements).predicted(final_fit).tolist()))
     fit = _whole(measurements, seen) if unit == "network" else _single(measurements, seen)
-    how = f"{len(parts)} parts, each predicted by a fit to the others"
+    dealt = "whole networks" if unit == "network" else "single measurements of networks that the fit has seen"
+    how = f"{dealt} in {len(parts)} parts, each predicted by a fit to the others"
     return Calibration(
         efficiency=_efficiency(final_fit, name, source, quality, how),
         held=tuple(held),
@@ -93,26 +103,28 @@ def _dealt(measurements: Sequence[Measurement], seed: int) -> tuple[list[list[in
 
 
 def _whole(measurements: Sequence[Measurement], predicted: Mapping[int, float]) -> list[Held]:
-    """One for each network: as it was measured as a whole, else all its layers together."""
+    """One for each network, size and batch: as it was measured as a whole, else all its layers together."""
+    cases: dict[tuple[str, str], list[tuple[int, Measurement]]] = {}
+    for number, each in enumerate(measurements):
+        cases.setdefault((each.network, each.case), []).append((number, each))
     found = []
-    for network in networks(measurements):
-        mine = [(number, each) for number, each in enumerate(measurements) if each.network == network]
+    for (network, case), mine in cases.items():
         whole = [pair for pair in mine if pair[1].whole] or mine
+        count = len(whole) if whole[0][1].whole else 1  # measured more than once: their mean
         found.append(
             Held(
-                name=network,
-                measured=sum(each.seconds for _, each in whole),
-                predicted=sum(predicted[number] for number, _ in whole),
+                name=f"{network} {case}".strip(),
+                measured=sum(each.seconds for _, each in whole) / count,
+                predicted=sum(predicted[number] for number, _ in whole) / count,
             )
         )
     return found
 
 
 def _single(measurements: Sequence[Measurement], predicted: Mapping[int, float]) -> list[Held]:
-    return [
-        Held(name=each.name, measured=each.seconds, predicted=predicted[number])
-        for number, each in enumerate(measurements)
-    ]
+    numbered = list(enumerate(measurements))
+    layers = [pair for pair in numbered if not pair[1].whole] or numbered
+    return [Held(name=each.name, measured=each.seconds, predicted=predicted[number]) for number, each in layers]
 
 
 def _layers(measurements: Sequence[Measurement], predicted: Mapping[int, float]) -> Quality | None:
@@ -123,7 +135,11 @@ def _layers(measurements: Sequence[Measurement], predicted: Mapping[int, float])
 def _efficiency(logarithms: Numbers, name: str, source: str, quality: Quality, how: str) -> Efficiency:
     values = {key: _rounded(math.exp(value)) for key, value in zip(PARAMETERS, logarithms.tolist(), strict=True)}
     error = Spread(
-        median=_rounded(quality.median), p90=_rounded(quality.p90), measurements=quality.measurements, how=how
+        median=_rounded(quality.median),
+        p90=_rounded(quality.p90),
+        factor=math.ceil(quality.factor * 1000) / 1000,
+        measurements=quality.measurements,
+        how=how,
     )
     return Efficiency(name=name, source=source, error=error, **values)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from budgetnet import arguments
-from budgetnet.calibration.measured import Hardware, Measurement
+from budgetnet.calibration.measured import MOST_MILLISECONDS, Hardware, Measurement, case_of
 from budgetnet.errors import BudgetnetError, did_you_mean, printable, shorten
 from budgetnet.kernels import Kernel, kernels
 from budgetnet.networks import Candidate
@@ -23,7 +23,6 @@ OPTIONAL: Final = {"network": "mobilenet-fcn", "classes": "7", "batch": "1", "la
 MOST_ROWS: Final = 100_000
 MOST_CLASSES: Final = 254
 MOST_BATCH: Final = 4096
-MOST_MILLISECONDS: Final = 1e7
 
 
 def read(path: Path, hardware: Hardware, precision: Precision) -> list[Measurement]:
@@ -76,14 +75,16 @@ def _measurement(
     if case not in known:
         known[case] = kernels(candidate.graph(classes=classes, height=height, width=width))
     steps = known[case]
+    batch = _whole(given["batch"], "batch", 1, MOST_BATCH)
     return Measurement(
-        network=f"{candidate.network} {candidate.label} at {height} x {width}",
+        network=candidate.called,
+        case=case_of(height, width, batch),
         kernels=steps if not given["layer"] else (_of_layer(steps, given["layer"]),),
         seconds=_milliseconds(row["milliseconds"]) / 1000,
         whole=not given["layer"],
         hardware=hardware,
         precision=precision,
-        batch=_whole(given["batch"], "batch", 1, MOST_BATCH),
+        batch=batch,
     )
 
 

@@ -22,7 +22,9 @@ Numbers: TypeAlias = NDArray[np.float64]
 
 PARAMETERS: Final = (*KERNEL_CLASSES, "bandwidth", "floor_us")
 LEAST: Final = np.log([1e-5] * len(KERNEL_CLASSES) + [1e-4, 1e-3])
-MOST: Final = np.log([4.0] * len(KERNEL_CLASSES) + [4.0, 1e6])
+MOST_SHARE: Final = 4.0
+"""Of a peak: a measured one may be too low, and algorithms such as Winograd's do fewer operations than are counted."""
+MOST: Final = np.log([MOST_SHARE] * len(KERNEL_CLASSES) + [4.0, 1e6])
 PRIOR_SPREAD: Final = 1.0
 """Of the logarithms, around the shipped efficiencies: a factor of e either way is nothing unusual."""
 PRIOR_WEIGHT: Final = 0.05
@@ -82,11 +84,13 @@ class Table:
 
 def _weights(measurements: Sequence[Measurement]) -> Numbers:
     """Square roots of what each measurement counts: 1 for a whole network, and 1 for all its layers together."""
-    layers: dict[str, float] = {}
+    layers: dict[tuple[str, str], float] = {}
     for each in measurements:
         if not each.whole:
-            layers[each.network] = layers.get(each.network, 0.0) + each.seconds
-    return np.sqrt([1.0 if each.whole else each.seconds / layers[each.network] for each in measurements])
+            key = each.network, each.case
+            layers[key] = layers.get(key, 0.0) + each.seconds
+    shares = [1.0 if each.whole else each.seconds / layers[each.network, each.case] for each in measurements]
+    return np.sqrt(shares)
 
 
 def logarithms(efficiency: Efficiency) -> Numbers:
@@ -97,8 +101,8 @@ def logarithms(efficiency: Efficiency) -> Numbers:
     return np.clip(values, LEAST, MOST)
 
 
-def fitted(measurements: Sequence[Measurement], prior: Efficiency) -> Numbers:
-    """The logarithms of the parameters that explain measurements best."""
+def fitted(measurements: Sequence[Measurement], prior: Efficiency, most: float = MOST_SHARE) -> Numbers:
+    """The logarithms of the parameters that explain measurements best, with shares of the peak of `most` at most."""
     table, start = Table.of(measurements), logarithms(prior)
 
     def residuals(found: Numbers, power: float | None) -> Numbers:
@@ -107,12 +111,13 @@ def fitted(measurements: Sequence[Measurement], prior: Efficiency) -> Numbers:
         return np.concatenate([off, held])
 
     best: Any = None
-    limits = (LEAST - 1e-9, MOST + 1e-9)
+    upper = np.concatenate([np.full(len(KERNEL_CLASSES), np.log(most)), MOST[len(KERNEL_CLASSES) :]])
+    limits = (LEAST - 1e-9, upper + 1e-9)
     for peak, bandwidth in STARTS:
         begin = start.copy()
         begin[: len(KERNEL_CLASSES)] += np.log(peak)
         begin[-2] += np.log(bandwidth)
-        at = np.clip(begin, LEAST, MOST)
+        at = np.clip(begin, LEAST, upper)
         for power in POWERS:
             found = least_squares(
                 residuals, at, args=(power,), bounds=limits, loss="soft_l1", f_scale=SOFT, max_nfev=200
@@ -126,12 +131,14 @@ def fitted(measurements: Sequence[Measurement], prior: Efficiency) -> Numbers:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """How predictions stand to measurements: |predicted / measured - 1| at the median and the 90th percentile, and
+    """How predictions stand to measurements: |predicted / measured - 1| at the median and the 90th percentile, the
+    `factor` by which nine of ten are too long or too short at most, and
     Spearman's rank correlation; None for fewer than three, or where all are the same.
     """
 
     median: float
     p90: float
+    factor: float
     spearman: float | None
     measurements: int
 
@@ -140,11 +147,13 @@ class Quality:
         """Of pairs, one or more."""
         from scipy.stats import spearmanr
 
-        off = np.abs(np.array(predicted) / np.array(measured) - 1)
+        ratio = np.array(predicted) / np.array(measured)
+        off = np.abs(ratio - 1)
         ranked = len(predicted) > 2 and len(set(predicted)) > 1 and len(set(measured)) > 1
         return cls(
             median=float(np.median(off)),
             p90=float(np.quantile(off, 0.9)),
+            factor=float(np.quantile(np.maximum(ratio, 1 / ratio), 0.9, method="higher")),
             spearman=float(spearmanr(predicted, measured).statistic) if ranked else None,
             measurements=len(predicted),
         )

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from budgetnet.bench.network import untrained
 from budgetnet.bench.profiling import Profile, profile, typical
 from budgetnet.bench.runtimes.onnxruntime import session
-from budgetnet.calibration.measured import Hardware, Measurement
+from budgetnet.calibration.measured import Hardware, Measurement, case_of
 from budgetnet.deploy.writer import IR_VERSION, OPSET
 from budgetnet.kernels import Kernel, kernels
 from budgetnet.networks import Candidate
@@ -41,7 +41,7 @@ class Case:
     @property
     def name(self) -> str:
         """`0.5 / Conv2d_13_pointwise / fcn / 7 / 1024 at 320 x 480`."""
-        return f"{self.candidate.label} at {self.height} x {self.width}"
+        return f"{self.candidate.called} {case_of(self.height, self.width, 1)}"
 
 
 def hardware(threads: int) -> Hardware:
@@ -102,7 +102,8 @@ def measurements(
             progress(turn * len(cases) + number + 1, ROUNDS * len(cases))
     for case, (steps, _, _), taken_of in zip(cases, models, found, strict=True):
         assert taken_of is not None, "every network was measured in every round"
-        common: dict[str, Any] = {"network": case.name, "hardware": on, "precision": "fp32"}
+        common: dict[str, Any] = {"network": case.candidate.called, "case": case_of(case.height, case.width, 1)}
+        common |= {"hardware": on, "precision": "fp32"}
         yield Measurement(kernels=steps, seconds=typical(taken_of.seconds), whole=True, **common)
         for kernel in steps:
             seconds = taken_of.kernels.get(kernel.name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 from budgetnet.kernels import Kernel
 from budgetnet.units import Precision
@@ -22,9 +22,14 @@ class Hardware:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """`kernels` of the network named `network` took `seconds` for a batch. `whole` where they are all of them."""
+    """`kernels` of the network named `network` took `seconds` for a batch. `whole` where they are all of them, or what
+    was measured of it together.
+
+    Networks are one if they have one name, whatever the `case`: the size of the images, the batch, the platform.
+    """
 
     network: str
+    case: str
     kernels: tuple[Kernel, ...]
     seconds: float
     whole: bool
@@ -35,7 +40,17 @@ class Measurement:
     @property
     def name(self) -> str:
         """What was measured, for people."""
-        return self.network if self.whole else f"{self.network}: {self.kernels[0].name}"
+        whole = f"{self.network} {self.case}".strip()
+        return whole if self.whole else f"{whole}: {self.kernels[0].name}"
+
+
+MOST_MILLISECONDS: Final = 1e7
+"""That a file may tell: some hours."""
+
+
+def case_of(height: int, width: int, batch: int) -> str:
+    """`at 320 x 480`, and the batch where it is not 1."""
+    return f"at {height} x {width}" + (f", batches of {batch}" if batch > 1 else "")
 
 
 def networks(measurements: Sequence[Measurement]) -> list[str]:

@@ -12,6 +12,10 @@ from budgetnet.report import Block, Column, Report, Row, Table, Text, facts
 
 POOR: Final = 0.3
 """A median error beyond this is said to be poor."""
+FEW: Final = (
+    "Fewer than three networks were measured, so these errors are of parts of networks that the fit has seen: others "
+    "may lie further off."
+)
 SHOWN: Final = 12
 """Of the networks, on the screen."""
 
@@ -39,6 +43,7 @@ QUALITY: Final = (
     Column(key="name", heading="error", right=False),
     Column(key="median", heading="median %", show=units.percent),
     Column(key="p90", heading="90th percentile %", show=units.percent),
+    Column(key="factor", heading="factor, 9 of 10", show=lambda value: f"{value:.2f}"),
     Column(key="spearman", heading="Spearman", show=lambda value: f"{value:.3f}"),
     Column(key="measurements", heading="of how many"),
 )
@@ -90,13 +95,15 @@ def for_screen(made: Report) -> Report:
 def verdict(calibration: Calibration) -> str:
     """How far predictions can be trusted, in words."""
     quality = calibration.quality
+    median, p90 = units.percent(quality.median), units.percent(quality.p90)
     said = (
-        f"Predictions of what was not seen are off by {units.percent(quality.median)} % at the median and by "
-        f"{units.percent(quality.p90)} % or less in nine of ten"
+        f"Predictions of what was not seen are off by {median} % at the median, in nine of ten by {p90} % or less and "
+        f"within a factor of {quality.factor:.2f}"
     )
     ranks = "" if quality.spearman is None else f"; Spearman's rank correlation {quality.spearman:.3f}"
     poor = " That is poor: measure more networks, or read them layer by layer." if quality.median > POOR else ""
-    return f"{said}{ranks}. {units.counted(quality.measurements, 'measurement', 'measurements')}.{poor}"
+    alike = "" if calibration.efficiency.error.how.startswith("whole networks") else f" {FEW}"
+    return f"{said}{ranks}. {units.counted(quality.measurements, 'measurement', 'measurements')}.{poor}{alike}"
 
 
 def _row(held: Held) -> Row:

@@ -3,7 +3,8 @@ whose entries hold `name` and `medianMs` or `averageMs`, behind one that holds `
 
 TensorRT joins layers: `A + B` is one entry for both, `PWN(A)` an activation by itself, `{ForeignNode[A...B]}` all from
 A to B, `Reformatting CopyNode for Input Tensor 0 to A` a copy for A. Names are those of the model's nodes, which are
-the graph's. What names no node of the graph counts for the layer before it, as what a runtime adds by itself.
+the graph's. What names no node of the graph counts for the layer before it, or the first one, as what a runtime adds by
+itself.
 """
 
 import re
@@ -12,27 +13,42 @@ from pathlib import Path
 from typing import Any, Final
 
 from budgetnet import records
-from budgetnet.calibration.measured import Hardware, Measurement
+from budgetnet.calibration.measured import MOST_MILLISECONDS, Hardware, Measurement
 from budgetnet.errors import BudgetnetError, printable, shorten
 from budgetnet.kernels import Kernel
 from budgetnet.units import Precision
 
 TIMES: Final = ("medianMs", "averageMs")
-MOST_MILLISECONDS: Final = 1e7
+LEAST_COVERED: Final = 0.9
+"""Of the network's operations: a profile that names less is of another network, or of other names."""
 _RANGE: Final = re.compile(r"\[(.+?)\.\.\.(.+?)\]")
 
 
 def read(
-    path: Path, name: str, kernels: Sequence[Kernel], hardware: Hardware, precision: Precision, batch: int = 1
+    path: Path,
+    network: str,
+    case: str,
+    kernels: Sequence[Kernel],
+    hardware: Hardware,
+    precision: Precision,
+    batch: int = 1,
 ) -> list[Measurement]:
-    """The network `name` as a whole, and each layer that TensorRT ran. Raises BudgetnetError that names entry, rule and
-    value, or where no entry names a node of the network.
+    """The network as a whole, and each layer that TensorRT ran. Raises BudgetnetError that names entry, rule and value,
+    or where entries name hardly anything of the network.
     """
     where = printable(str(path))
     groups = _grouped(_entries(records.read(path), where), kernels)
-    if not groups:
-        raise BudgetnetError(f"{where}: must name layers of {name}, but names none of them")
-    common: dict[str, Any] = {"network": name, "hardware": hardware, "precision": precision, "batch": batch}
+    covered = sum(kernel.work for of, _ in groups for kernel in of) / sum(kernel.work for kernel in kernels)
+    if covered < LEAST_COVERED:
+        rule = f"must name layers that make {LEAST_COVERED:.0%} of the work of {network} {case}"
+        raise BudgetnetError(f"{where}: {rule}, but names {covered:.0%} of it")
+    common: dict[str, Any] = {
+        "network": network,
+        "case": case,
+        "hardware": hardware,
+        "precision": precision,
+        "batch": batch,
+    }
     total = sum(seconds for _, seconds in groups)
     whole = Measurement(kernels=tuple(kernels), seconds=total, whole=True, **common)
     return [whole, *(Measurement(kernels=tuple(of), seconds=took, whole=False, **common) for of, took in groups)]
@@ -61,14 +77,18 @@ def _entries(record: Any, where: str) -> list[tuple[str, float]]:
 def _grouped(entries: Sequence[tuple[str, float]], kernels: Sequence[Kernel]) -> list[tuple[list[Kernel], float]]:
     """Kernels that were run as one, and their seconds; entries that share a kernel are put together."""
     groups: list[tuple[set[int], float]] = []
+    before = 0.0  # of what ran before the first layer that is known
     for name, seconds in entries:
         mine = set(_named(name, kernels))
-        if not mine and groups:
-            mine = set(groups[-1][0])
+        if not mine and not groups:
+            before += seconds
+            continue
+        mine = mine or set(groups[-1][0])
+        seconds, before = seconds + before, 0.0
         apart = [group for group in groups if not group[0] & mine]
         for kernels_of, taken in (group for group in groups if group[0] & mine):
             mine, seconds = mine | kernels_of, seconds + taken
-        groups = [*apart, (mine, seconds)] if mine else apart
+        groups = [*apart, (mine, seconds)]
     return [([kernels[place] for place in sorted(places)], seconds) for places, seconds in groups if seconds > 0]
 
 

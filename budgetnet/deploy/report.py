@@ -146,7 +146,7 @@ def _about_verification(made: Export) -> str:
 def _target(model: Model) -> Text:
     if not model.command:
         names = ", ".join(model.unknown)
-        return Text(text=f"TensorRT does not read {names} of {model.file}; ONNX Runtime and OpenVINO do.")
+        return Text(text=f"TensorRT does not read {names} of {model.file}; ONNX Runtime does.")
     return Text(text=f"On the target, {model.precision}: {model.command}")
 
 

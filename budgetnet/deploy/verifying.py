@@ -15,6 +15,9 @@ TOLERANCE: Final = 1e-4
 more: torch's own lie as far from those of float64.
 """
 
+LEAST_SAME: Final = 0.99
+"""Of the pixels must be of torch's class where maxima decide what goes where, as in SegNet."""
+
 Reference: TypeAlias = Callable[[Pixels], NDArray[Any]]
 """Uint8 images (n, 3, height, width) -> the scores of torch, float32 (n, classes, height, width)."""
 
@@ -66,9 +69,17 @@ def verify(model: Deployed, reference: Reference, images: Pixels) -> Agreement:
     )
 
 
-def require(found: Agreement, what: str, tolerance: float = TOLERANCE) -> None:
-    """Raises BudgetnetError where a model does not compute what torch does."""
-    if not found.relative <= tolerance:
+def require(found: Agreement, what: str, *, unpools: bool = False, tolerance: float = TOLERANCE) -> None:
+    """Raises BudgetnetError where a model does not compute what torch does.
+
+    One that `unpools` may differ further here and there: of two elements that are as good as equal either may be the
+    largest, and what is put back goes to the one or the other place. There classes must agree.
+    """
+    if unpools:
+        if not (np.isfinite(found.difference) and found.same >= LEAST_SAME):
+            rule = f"must give torch's class at {LEAST_SAME:.0%} of all pixels in ONNX Runtime"
+            raise BudgetnetError(f"{what}: {rule}, but does at {found.same:.2%}; nothing was written")
+    elif not found.relative <= tolerance:
         rule = f"must give torch's scores within {tolerance:g} of the largest, {found.largest:.3g}, in ONNX Runtime"
         raise BudgetnetError(f"{what}: {rule}, but one differs by {found.difference:.3g}; nothing was written")
 

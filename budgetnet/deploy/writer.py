@@ -1,6 +1,7 @@
 """An ONNX model while it is written: its nodes, its constants, what goes in and what comes out.
 
-Operators are those of opset 17 (https://onnx.ai/onnx/operators), which ONNX Runtime, OpenVINO and TensorRT 8.6 read.
+Operators are those of opset 13 (https://onnx.ai/onnx/operators), which ONNX Runtime, OpenVINO and TensorRT from 8.0 on
+read.
 """
 
 from collections.abc import Mapping
@@ -16,8 +17,8 @@ from budgetnet.graph import Graph
 from budgetnet.kernels import Kernel
 from budgetnet.ops import Shape
 
-OPSET: Final = 17
-IR_VERSION: Final = 8
+OPSET: Final = 13
+IR_VERSION: Final = 7
 IMAGES: Final = "images"
 SCORES: Final = "scores"
 CLASSES: Final = "classes"
@@ -135,7 +136,8 @@ class Writer:
         """The result under its own name."""
         if self.form.argmax:
             best = self.add("ArgMax", "classes/int64", tensor, axis=1, keepdims=0, select_last_index=0)
-            return self.cast(CLASSES, best, TensorProto.UINT8)
+            # TensorRT makes bytes of floats alone
+            return self.cast(CLASSES, self.cast("classes/float", best, TensorProto.FLOAT), TensorProto.UINT8)
         if self.form.precision == "fp32":
             return self.add("Identity", SCORES, tensor)
         return self.cast(SCORES, tensor, TensorProto.FLOAT)

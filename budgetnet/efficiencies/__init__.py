@@ -7,25 +7,19 @@ these.
 
 from typing import Annotated, Final, TypeAlias, final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from budgetnet import yaml_model, yaml_source
 from budgetnet.errors import BudgetnetError, did_you_mean, shorten
 from budgetnet.kernel_classes import KernelClass
 from budgetnet.plugins import data_files
+from budgetnet.yaml_model import Line
 
 _CONFIG = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 BY_ENGINE: Final = {"gpu": "tensorrt", "dla": "accelerator", "npu": "accelerator", "dataflow": "dataflow", "cpu": "cpu"}
 """Kind of engine -> the efficiencies that it has where nobody measured it."""
 
 
-def _one_line(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError("must be a text on one line, and not empty")
-    return text
-
-
-Line: TypeAlias = Annotated[str, AfterValidator(_one_line)]
 Share: TypeAlias = Annotated[float, Field(gt=0, le=4)]
 """Of a peak that was told or measured; more than 1 where that was too low, or where caches serve what memory would."""
 
@@ -33,13 +27,14 @@ Share: TypeAlias = Annotated[float, Field(gt=0, le=4)]
 @final
 class Spread(BaseModel):
     """How far predictions lay from `measurements` that the shares were not fitted to: the median and the 90th
-    percentile of |predicted / measured - 1|.
+    percentile of |predicted / measured - 1|, and the `factor` by which nine of ten were too long or too short at most.
     """
 
     model_config = _CONFIG
 
     median: float = Field(ge=0, le=100)
     p90: float = Field(ge=0, le=100)
+    factor: float = Field(ge=1, le=1000)
     measurements: int = Field(ge=1)
     how: Line
 

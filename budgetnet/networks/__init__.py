@@ -24,6 +24,9 @@ from budgetnet.parameters import Parameter, Value, written
 from budgetnet.plugins import load_module, module_names
 from budgetnet.units import Number
 
+USUAL = "mobilenet-fcn"
+"""The family that is meant where none is named."""
+
 SMALLEST_SIDE = 32
 """Images are at least this high and wide, in pixels: one cell of the deepest map."""
 
@@ -134,6 +137,11 @@ class Candidate:
             if parameter.named and word != written(parameter.default)
         ]
         return " / ".join([*plain, *named])
+
+    @property
+    def called(self) -> str:
+        """The label, behind its family where that is not the usual one: as the command line reads it."""
+        return self.label if self.network == USUAL else f"{self.network} {self.label}"
 
     def graph(self, *, classes: int, height: int, width: int) -> Graph:
         """The network for images of height x width pixels and this many classes. Raises BudgetnetError below 32

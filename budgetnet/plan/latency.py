@@ -16,6 +16,7 @@ from budgetnet.errors import BudgetnetError
 from budgetnet.kernels import Kernel, kernels
 from budgetnet.networks import Candidate
 from budgetnet.plan.demand import Planned
+from budgetnet.platforms import Platform
 from budgetnet.roofline import Prediction, Roof, predict, roof
 from budgetnet.units import MEGA, Precision
 
@@ -37,7 +38,7 @@ class Timed:
     @property
     def busy_at_most(self) -> float:
         """The same at the long end of the error band."""
-        return self._busy(1 + self.roof.efficiency.error.p90)
+        return self._busy(self.roof.efficiency.error.factor)
 
     @property
     def available(self) -> float:
@@ -144,25 +145,33 @@ class Ranked:
         return self.timed.keeps_up and self.holds is not False
 
 
-def ranked(planned: Planned, clock: Clock, precision: Precision) -> tuple[list[Ranked], dict[str, str]]:
+def ranked(
+    planned: Planned, clock: Clock, precision: Precision, asked: tuple[str, Roof] | None = None
+) -> tuple[list[Ranked], dict[str, str]]:
     """Every known platform with a peak at this precision: those that suit first, by power, then by peak; what has no
-    known power comes last of its kind. And the others with the reason why not.
+    known power comes last of its kind. And the others with the reason why not. `asked` is a platform, by its key or its
+    file's path, with the engine to take of it, which others take the fastest of.
     """
     found: list[Ranked] = []
     without: dict[str, str] = {}
-    needed = (planned.weight_bytes_at(precision) + planned.peak_bytes_at(precision)) / MEGA
-    for key in platforms.names():
+    for key in dict.fromkeys([*platforms.names(), *([asked[0]] if asked else [])]):
         platform = platforms.load(key)
         try:
-            on = roof(platform, precision)
+            on = asked[1] if asked and asked[0] == key else roof(platform, precision)
         except BudgetnetError:
             without[key] = f"no {precision} peak is known"
             continue
-        sizes = [memory.gigabytes.value * 1000 for _, memory in platform.memories() if memory.gigabytes]
-        holds = needed <= max(sizes) if sizes else None
+        holds = _holds(platform, planned, precision)
         timed = clock.time(planned, on)
         found.append(Ranked(key=key, timed=timed, peak=on.peak * on.streams, watts=on.watts, holds=holds))
     return sorted(found, key=_order), without
+
+
+def _holds(platform: Platform, planned: Planned, precision: Precision) -> bool | None:
+    """Whether weights and live maps fit into one of its memories; None where no size is known."""
+    needed = (planned.weight_bytes_at(precision) + planned.peak_bytes_at(precision)) / MEGA
+    sizes = [memory.gigabytes.value * 1000 for _, memory in platform.memories() if memory.gigabytes]
+    return needed <= max(sizes) if sizes else None
 
 
 def _order(each: Ranked) -> tuple[bool, bool, float, float]:
@@ -170,12 +179,16 @@ def _order(each: Ranked) -> tuple[bool, bool, float, float]:
 
 
 def cheapest(found: Sequence[Ranked]) -> Mapping[str, Ranked]:
-    """Of those that suit, the one of least power and the one of least peak, by what they are."""
+    """Of those that suit, the one of least power and the one of least peak, by what they are; and of those that suit at
+    the long end of the error band too.
+    """
     suitable = [each for each in found if each.suits]
-    powered = [each for each in suitable if each.watts is not None]
+    sure = [each for each in suitable if each.timed.keeps_up_surely]
     best: dict[str, Ranked] = {}
-    if powered:
-        best["least power"] = min(powered, key=lambda each: (each.watts or 0.0, each.peak))
-    if suitable:
-        best["smallest peak"] = min(suitable, key=lambda each: each.peak)
+    for among, how in ((suitable, ""), (sure, " surely")):
+        powered = [each for each in among if each.watts is not None]
+        if powered:
+            best[f"least power{how}"] = min(powered, key=lambda each: (each.watts or 0.0, each.peak))
+        if among:
+            best[f"smallest peak{how}"] = min(among, key=lambda each: each.peak)
     return best

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, final
 
 from budgetnet import energy, units
+from budgetnet.errors import printable
 from budgetnet.plan import Plan, people
 from budgetnet.plan.demand import Planned
 from budgetnet.plan.latency import Clock, Ranked, Timed, cheapest, ranked
@@ -81,15 +82,17 @@ class InTime:
     without: dict[str, str]
 
     @classmethod
-    def of(cls, plan: Plan, on: Roof, batch: int = 1, named: Sequence[Planned] = ()) -> "InTime":
+    def of(
+        cls, plan: Plan, on: Roof, key: str | None = None, *, batch: int = 1, named: Sequence[Planned] = ()
+    ) -> "InTime":
         """Layers and platforms are those of the first choice that was named, else of the largest that fits the budget
-        and keeps up, else of the quickest.
+        and keeps up, else of the quickest. `key` is the platform's, or its file's path: it is ranked with the others.
         """
         clock = Clock(batch)
         timed = tuple(clock.time(planned, on) for planned in plan.candidates)
         asked = tuple(clock.time(planned, on) for planned in named)
         chosen = asked[0] if asked else _best(timed)
-        found, without = ranked(chosen.planned, clock, on.precision)
+        found, without = ranked(chosen.planned, clock, on.precision, None if key is None else (key, on))
         return cls(
             plan=plan,
             roof=on,
@@ -154,11 +157,11 @@ def _about(found: InTime) -> list[str]:
     if on.bandwidth is not None:
         memory = f"{on.bandwidth / units.GIGA:g} GB/s"
     streams = f", {on.streams} of them side by side" if on.streams > 1 else ""
-    median, p90 = units.percent(error.median, 0), units.percent(error.p90, 0)
+    median = units.percent(error.median, 0)
     line = (
         f"Roofline: peak {units.giga(on.peak, 0)} GOPS{streams}, {memory}; efficiency: {efficiency.name} "
-        f"({efficiency.source}). Error of predictions of what was not measured: median {median} %, 90th percentile "
-        f"{p90} % ({error.measurements} measurements, {error.how})."
+        f"({efficiency.source}). Error of predictions of what was not measured: {median} % at the median, nine of ten "
+        f"within a factor of {error.factor:.2f} ({error.measurements} measurements, {error.how})."
     )
     return [line, *_energy(found)]
 
@@ -245,7 +248,7 @@ def _platforms(found: InTime) -> Table:
         best.setdefault(each.key, []).append(what)
     rows = [
         {
-            "platform": each.key,
+            "platform": printable(each.key),
             "engine": each.timed.roof.engine,
             "watts": each.watts,
             "peak_tops": each.peak / (1000 * units.GIGA),

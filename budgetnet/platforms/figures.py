@@ -9,11 +9,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from budgetnet import units
 from budgetnet.units import Precision
+from budgetnet.yaml_model import Line, Remark
 from budgetnet.yaml_source import Fault, FaultsError, say
 
 TERA: Final = 1000 * units.GIGA
-LONGEST: Final = 500
-"""Characters of a text."""
 SMALLEST: Final = 1e-9
 """Of figures: far below anything real, and whatever is divided by one stays a finite number."""
 
@@ -21,29 +20,10 @@ SMALLEST: Final = 1e-9
 CONFIG = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
-def _one_line(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError("must be a text on one line, and not empty")
-    return _remark(text)
-
-
-def _remark(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("must be a text on one line")
-    if len(text) > LONGEST:
-        raise ValueError(f"must be a text of at most {LONGEST} characters")
-    return text
-
-
 def _real(value: float) -> float:
     if value < SMALLEST:
         raise ValueError(f"must be {SMALLEST:g} or more")
     return value
-
-
-Line: TypeAlias = Annotated[str, AfterValidator(_one_line)]
-Remark: TypeAlias = Annotated[str, AfterValidator(_remark)]
-"""A text that may be left out."""
 
 
 class Figure(BaseModel):

@@ -8,8 +8,9 @@ from pydantic import BaseModel, Field, model_validator
 from budgetnet import units
 from budgetnet.efficiencies import Efficiency
 from budgetnet.errors import shorten
-from budgetnet.platforms.figures import CONFIG, TERA, Line, Memory, OnChip, Peak, Remark, Total, Watts, Year
+from budgetnet.platforms.figures import CONFIG, TERA, Memory, OnChip, Peak, Total, Watts, Year
 from budgetnet.units import PRECISIONS, Precision
+from budgetnet.yaml_model import Line, Remark
 from budgetnet.yaml_source import Fault, FaultsError
 
 Kind: TypeAlias = Literal["gpu", "dla", "npu", "dataflow", "cpu"]

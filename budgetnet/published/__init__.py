@@ -14,10 +14,10 @@ from budgetnet import yaml_model
 from budgetnet.errors import did_you_mean
 from budgetnet.graph import Graph
 from budgetnet.networks import SMALLEST_SIDE
-from budgetnet.platforms.figures import Line
 from budgetnet.plugins import data_files
 from budgetnet.published.networks import NETWORKS
 from budgetnet.units import Precision
+from budgetnet.yaml_model import Line
 from budgetnet.yaml_source import Fault, FaultsError, say
 
 _CONFIG = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)

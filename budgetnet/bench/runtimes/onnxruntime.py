@@ -51,9 +51,10 @@ def session(model: bytes, *, threads: int, batch: int | None = None, profile: st
 
 
 def prepare(network: Network, *, threads: int, batch: int) -> Compute:
-    """A session of its own."""
+    """A session of its own, which has computed once: not every fault of a model shows before."""
     try:
         made = session(network.onnx(), threads=threads, batch=batch)
+        made.run(None, {made.get_inputs()[0].name: network.images(batch)})
     except Exception as error:  # its own exceptions have no common base but this
         rule = "must be a model that ONNX Runtime takes, but it says"
         raise BudgetnetError(f"{printable(network.label)}: {rule} {shorten(str(error), 200)}") from None

@@ -52,6 +52,7 @@ def prepare(network: Network, *, threads: int, batch: int) -> Compute:
             model = openvino.Core().read_model(network.onnx())
             model.reshape([batch, 3, network.height, network.width])
             request = openvino.compile_model(model, "CPU", settings).create_infer_request()
+            request.infer([network.images(batch)])  # not every fault of a model shows before
     except RuntimeError as error:
         rule = "must be a model that OpenVINO takes, but it says"
         raise BudgetnetError(f"{printable(network.label)}: {rule} {_told(str(error))}") from None
