@@ -22,7 +22,9 @@ from test_build import every_operator
 from budgetnet import ops
 from budgetnet.deploy import rules
 from budgetnet.deploy.emit import emit, named
+from budgetnet.deploy.verifying import Agreement, require
 from budgetnet.deploy.writer import Form, fix_batch
+from budgetnet.errors import BudgetnetError
 from budgetnet.graph import Graph, GraphBuilder
 from budgetnet.networks import Candidate
 from budgetnet.ops import NoRuleError
@@ -238,3 +240,26 @@ def test_openvino_reads_it_as_well(form):
         assert (found == expected).mean() > 0.999
     else:
         assert np.abs(found - expected).max() < 1e-3
+
+
+def agreement(**values):
+    return Agreement(**{"images": 6, "batches": (1, 6), "difference": 0.0, "largest": 30.0, "same": 1.0, **values})
+
+
+def test_scores_are_held_to_the_largest_one():
+    require(agreement(difference=0.0029), "model.onnx")
+    with pytest.raises(
+        BudgetnetError, match=r"model\.onnx: must give torch's scores within 0\.0001 of the largest, 30"
+    ):
+        require(agreement(difference=0.0031), "model.onnx")
+    with pytest.raises(BudgetnetError, match="but one differs by nan"):
+        require(agreement(difference=float("nan")), "model.onnx")
+
+
+def test_where_maxima_decide_what_goes_where_classes_are_held():
+    """Of two that are as good as equal either may be the largest: then scores around differ, and torch's own do too."""
+    require(agreement(difference=3.0, same=0.995), "model.onnx", unpools=True)
+    with pytest.raises(BudgetnetError, match="torch's class at 99% of all pixels in ONNX Runtime, but does at 98"):
+        require(agreement(difference=3.0, same=0.985), "model.onnx", unpools=True)
+    with pytest.raises(BudgetnetError, match="must give torch's class"):
+        require(agreement(difference=float("inf")), "model.onnx", unpools=True)
