@@ -248,7 +248,7 @@ def agreement(**values):
 
 def test_scores_are_held_to_the_largest_one():
     require(agreement(difference=0.0029), "model.onnx")
-    with pytest.raises(BudgetnetError, match="must give torch's scores within 0.0001 of the largest, 30"):
+    with pytest.raises(BudgetnetError, match=r"must give torch's scores within 0\.0001 of the largest, 30"):
         require(agreement(difference=0.0031), "model.onnx")
     with pytest.raises(BudgetnetError, match="but one differs by nan"):
         require(agreement(difference=float("nan")), "model.onnx")
