@@ -167,7 +167,7 @@ def plan(
         typer.Option(
             "--check",
             help="Exit with 1 and the reason when nothing fits; with --candidate it is the named ones that must fit, "
-            "all of them.",
+            "all of them. On a platform they must keep the frame rates too.",
         ),
     ] = False,
     no_files: Annotated[bool, typer.Option("--no-files", help="Print only, write no reports.")] = False,

@@ -107,6 +107,7 @@ def run_plan(
         require_question(scenario, question)
     choices = dict.fromkeys(tuple(arguments.choice(scenario, words)) for words in candidates)
     named = [measure(scenario, *choice) for choice in choices]
+    late: str | None = None
     before = None if against is None else make_plan(load(against))
     plan = make_plan(scenario)
     tables = Tables.of(plan, named)
@@ -118,12 +119,13 @@ def run_plan(
         shown = versus_report.report(versus.Versus(before=before, after=plan, named=named))
         contents |= formats.files(shown, "markdown", "csv") if write else {}
     elif on is not None:
-        from budgetnet.plan import latency_report
+        from budgetnet.plan import latency, latency_report
 
         how, key, engine = on
-        found = latency_report.InTime.of(plan, engine, key, batch=how.batch, named=named)
+        found = latency.InTime.of(plan, engine, key, batch=how.batch, named=named)
         contents |= formats.files(latency_report.report(found), "markdown", "csv", "json") if write else {}
         shown = latency_report.report(found, rows=None if every else latency_report.SHORT)
+        late = latency_report.obstacle(found)
     elif question is not None:
         shown = solve_report.report(plan, question, named)
     else:
@@ -131,9 +133,8 @@ def run_plan(
         verdict = complete.blocks[0]  # on the screen the end is what stays in view
         shown = replace(complete, blocks=[*plan_report.blocks_of(plan, tables, named, rows), verdict])
     written = _write(folder or Path("reports") / scenario.name, contents) if write else []
-    return Outcome(
-        shown=shown, written=written, left_out=plan.total - len(plan.candidates), obstacle=_obstacle(plan, named)
-    )
+    obstacle = _obstacle(plan, named) or late
+    return Outcome(shown=shown, written=written, left_out=plan.total - len(plan.candidates), obstacle=obstacle)
 
 
 def _write(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:

@@ -14,8 +14,8 @@ from budgetnet.cli import app
 from budgetnet.errors import BudgetnetError
 from budgetnet.plan import measure, plan
 from budgetnet.plan.feasible import Feasible
-from budgetnet.plan.latency import Clock, cheapest, ranked
-from budgetnet.plan.latency_report import InTime, report, verdict
+from budgetnet.plan.latency import Clock, InTime, cheapest, ranked
+from budgetnet.plan.latency_report import report, verdict
 from budgetnet.plan.throughput import OPS, Throughput
 from budgetnet.roofline import roof
 from budgetnet.scenario import Scenario, load
@@ -224,6 +224,61 @@ def test_other_formats(key: str) -> None:
 def test_what_cannot_be_timed_is_refused(words: list[str], told: str) -> None:
     with pytest.raises(BudgetnetError, match=re.escape(told)):
         run(*words)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (
+            ["parking", "--platform", "jetson-nano", "--precision", "fp16"],
+            "Check failed: no candidate that fits the budget",
+        ),
+        (
+            ["urban", "--platform", "myriad-x", "--precision", "int8", "--candidate", "depth_multiplier=0.75"],
+            "Check failed: 0.75 / Conv2d_13_pointwise / fcn / 7 / 1024 keeps Intel",
+        ),
+    ],
+)
+def test_a_gate_in_time_fails_where_frames_are_late(words: list[str], reason: str) -> None:
+    given = ["plan", *words, "--check", "--no-files"]
+    done = CliRunner().invoke(app, given, catch_exceptions=False)
+    assert done.exit_code == 1
+    assert reason in done.stderr
+    kept = CliRunner().invoke(app, ["plan", "urban", "--platform", "jetson-agx-orin-64", "--check", "--no-files"])
+    assert kept.exit_code == 0
+
+
+def test_a_batch_tells_what_it_waits_for() -> None:
+    said = " ".join(run("parking", "--platform", "jetson-nano", "--batch", "7").split())
+    assert "A batch of 7 gathers the frames of 100 ms at 60 images per second" in said
+    assert "gathers" not in run("parking", "--platform", "jetson-nano")
+
+
+def test_camera_groups_have_times_of_their_own() -> None:
+    found = InTime.of(plan(load("surround")), XAVIER)
+    made = report(found)
+    first = made.tables[0].rows[0]
+    timed = next(each for each in found.timed if each.planned.label == first["label"])
+    for group, each in zip(load("surround").groups, timed.predictions, strict=True):
+        assert first[f"ms:{group.name}"] == pytest.approx(1000 * each.seconds)
+    longest = load("surround").groups[found.chosen.predictions.index(found.chosen.longest)].name
+    assert f"ms for an image of group {longest}, the longest, (" in verdict(found)
+    assert any(
+        f"Energy of an image of group {longest}: " in block.text for block in made.blocks if hasattr(block, "text")
+    )
+
+
+def test_nothing_is_said_of_a_memory_that_is_not_there() -> None:
+    said = " ".join(run("demo", "--platform", "hailo-8", "--precision", "int8").split())
+    assert "Energy of an image: " in said
+    assert "DRAM" not in said
+
+
+def test_files_hold_the_ends_of_bands_as_numbers(tmp_path: Path) -> None:
+    run("demo", "--platform", "jetson-tx2", folder=tmp_path)
+    for name in ("plan-latency.csv", "plan-platforms.csv"):
+        for row in csv.DictReader((tmp_path / name).open()):
+            assert float(row["least_ms"]) < float(row["ms"]) < float(row["most_ms"])
 
 
 # --- the axis of a search

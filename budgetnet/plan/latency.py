@@ -15,9 +15,10 @@ from budgetnet.cameras import Group
 from budgetnet.errors import BudgetnetError
 from budgetnet.kernels import Kernel, kernels
 from budgetnet.networks import Candidate
+from budgetnet.plan import Plan
 from budgetnet.plan.demand import Planned
 from budgetnet.platforms import Platform
-from budgetnet.roofline import Prediction, Roof, predict, roof
+from budgetnet.roofline import BOUNDS, Prediction, Roof, predict, roof
 from budgetnet.units import MEGA, Precision
 
 
@@ -89,8 +90,13 @@ class Timed:
         """Plain data for JSON."""
         return {
             "label": self.planned.label,
+            "ops": [each.cost.ops for each in self.planned.figures],
+            "required_gops": self.planned.required_gops,
+            "fits": self.planned.fits,
+            "groups": [group.name for group in self.planned.demand.groups],
             "milliseconds": [1000 * each.seconds for each in self.predictions],
             "band_milliseconds": [[1000 * end for end in each.band] for each in self.predictions],
+            "shares": [{bound: each.share(bound) for bound in BOUNDS} for each in self.predictions],
             "busy": self.busy,
             "headroom": self.headroom,
             "keeps_up": self.keeps_up,
@@ -192,3 +198,48 @@ def cheapest(found: Sequence[Ranked]) -> Mapping[str, Ranked]:
         if among:
             best[f"smallest peak{how}"] = min(among, key=lambda each: each.peak)
     return best
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class InTime:
+    """A plan on one engine: what its listed candidates take, one of them layer by layer, and every known platform."""
+
+    plan: Plan
+    roof: Roof
+    batch: int
+    timed: tuple[Timed, ...]
+    chosen: Timed
+    named: tuple[Timed, ...]
+    platforms: tuple[Ranked, ...]
+    without: dict[str, str]
+
+    @classmethod
+    def of(
+        cls, plan: Plan, on: Roof, key: str | None = None, *, batch: int = 1, named: Sequence[Planned] = ()
+    ) -> "InTime":
+        """Layers and platforms are those of the first choice that was named, else of the largest that fits the budget
+        and keeps up, else of the quickest. `key` is the platform's, or its file's path: it is ranked with the others.
+        """
+        clock = Clock(batch)
+        timed = tuple(clock.time(planned, on) for planned in plan.candidates)
+        asked = tuple(clock.time(planned, on) for planned in named)
+        chosen = asked[0] if asked else _best(timed)
+        found, without = ranked(chosen.planned, clock, on.precision, None if key is None else (key, on))
+        return cls(
+            plan=plan,
+            roof=on,
+            batch=batch,
+            timed=timed,
+            chosen=chosen,
+            named=asked,
+            platforms=tuple(found),
+            without=without,
+        )
+
+
+def _best(timed: Sequence[Timed]) -> Timed:
+    able = [each for each in timed if each.planned.fits and each.keeps_up]
+    if able:
+        return max(able, key=lambda each: each.planned.required)
+    return min(timed, key=lambda each: each.busy)

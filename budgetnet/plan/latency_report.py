@@ -1,16 +1,20 @@
 """A plan in time, as a report: milliseconds of every candidate, of each layer of one, and which platforms keep up."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, final
+from typing import Any, Final
 
 from budgetnet import energy, units
-from budgetnet.errors import printable
-from budgetnet.plan import Plan, people
-from budgetnet.plan.demand import Planned
-from budgetnet.plan.latency import Clock, Ranked, Timed, cheapest, ranked
-from budgetnet.report import Block, Column, Report, Row, Table, Text
-from budgetnet.roofline import BOUNDS, Prediction, Roof
+from budgetnet.plan import people
+from budgetnet.plan.latency import InTime
+from budgetnet.plan.latency_tables import (
+    candidate_table,
+    head,
+    layer_table,
+    milliseconds,
+    named_table,
+    of_group,
+    platform_table,
+)
+from budgetnet.report import Block, Report, Text
 
 SHORT: Final = 12
 """Rows of a table on the screen."""
@@ -18,110 +22,17 @@ DISPENSABLE: Final = ("engine", "headroom", "millijoules", "launch", "memory", "
 """Columns that the screen leaves out first where a table is too wide."""
 
 
-def milliseconds(value: float) -> str:
-    """`0.5741 -> '0.574'`, `12.93 -> '12.9'`: three digits that tell."""
-    return f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
-
-
-def _band(row: Row) -> str:
-    return f"{milliseconds(row['least_ms'])} to {milliseconds(row['most_ms'])}"
-
-
-CANDIDATES: Final = (
-    Column(key="label", heading="candidate", right=False),
-    Column(key="ops", heading="MOP", show=units.mega),
-    Column(key="ms", heading="ms", show=milliseconds),
-    Column(key="band", heading="ms, 9 of 10", right=False),
-    Column(key="images_per_second", heading="images/s", show=lambda value: units.at_most(value, 1)),
-    Column(key="busy", heading="% busy", show=units.percent),
-    Column(key="compute", heading="% compute", show=lambda value: units.percent(value, 0)),
-    Column(key="memory", heading="% memory", show=lambda value: units.percent(value, 0)),
-    Column(key="launch", heading="% launch", show=lambda value: units.percent(value, 0)),
-    Column(key="millijoules", heading="mJ", show=milliseconds),
-    Column(key="fits", heading="fits budget"),
-    Column(key="keeps_up", heading="keeps up"),
-)
-LAYERS: Final = (
-    Column(key="layer", heading="layer", right=False),
-    Column(key="kind", heading="class", right=False),
-    Column(key="ops", heading="MOP", show=units.mega),
-    Column(key="bytes", heading="MB", show=units.megabytes),
-    Column(key="microseconds", heading="10^-6 s", show=milliseconds),
-    Column(key="share", heading="% of time", show=units.percent),
-    Column(key="bound", heading="bound", right=False),
-)
-PLATFORMS: Final = (
-    Column(key="platform", heading="platform", right=False),
-    Column(key="engine", heading="engine", right=False),
-    Column(key="watts", heading="W", show=lambda value: f"{value:g}"),
-    Column(key="peak_tops", heading="TOPS", show=lambda value: f"{value:,.3g}"),
-    Column(key="ms", heading="ms", show=milliseconds),
-    Column(key="band", heading="ms, 9 of 10", right=False),
-    Column(key="images_per_second", heading="images/s", show=lambda value: units.at_most(value, 1)),
-    Column(key="busy", heading="% busy", show=units.percent),
-    Column(key="headroom", heading="headroom %", show=units.percent),
-    Column(key="millijoules", heading="mJ", show=milliseconds),
-    Column(key="keeps_up", heading="keeps up"),
-    Column(key="surely", heading="surely"),
-    Column(key="best", heading="best", right=False),
-)
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class InTime:
-    """A plan on one engine: what its listed candidates take, one of them layer by layer, and every known platform."""
-
-    plan: Plan
-    roof: Roof
-    batch: int
-    timed: tuple[Timed, ...]
-    chosen: Timed
-    named: tuple[Timed, ...]
-    platforms: tuple[Ranked, ...]
-    without: dict[str, str]
-
-    @classmethod
-    def of(
-        cls, plan: Plan, on: Roof, key: str | None = None, *, batch: int = 1, named: Sequence[Planned] = ()
-    ) -> "InTime":
-        """Layers and platforms are those of the first choice that was named, else of the largest that fits the budget
-        and keeps up, else of the quickest. `key` is the platform's, or its file's path: it is ranked with the others.
-        """
-        clock = Clock(batch)
-        timed = tuple(clock.time(planned, on) for planned in plan.candidates)
-        asked = tuple(clock.time(planned, on) for planned in named)
-        chosen = asked[0] if asked else _best(timed)
-        found, without = ranked(chosen.planned, clock, on.precision, None if key is None else (key, on))
-        return cls(
-            plan=plan,
-            roof=on,
-            batch=batch,
-            timed=timed,
-            chosen=chosen,
-            named=asked,
-            platforms=tuple(found),
-            without=without,
-        )
-
-
-def _best(timed: Sequence[Timed]) -> Timed:
-    able = [each for each in timed if each.planned.fits and each.keeps_up]
-    if able:
-        return max(able, key=lambda each: each.planned.required)
-    return min(timed, key=lambda each: each.busy)
-
-
 def report(found: InTime, *, rows: int | None = None) -> Report:
     """All of it; people see `rows` of each table, all with None."""
-    tables = [_candidates(found), _layers(found), _platforms(found)]
-    shown = [_head(table, rows) for table in tables]
+    people_read = [candidate_table(found), layer_table(found), platform_table(found)]
+    tables = [candidate_table(found, exact=True), people_read[1], platform_table(found, exact=True)]
+    shown = [head(table, rows) for table in people_read]
     if rows is not None:
         shown = [people.narrow(table, *DISPENSABLE) for table in shown]
     blocks: list[Block] = [Text(text=verdict(found))]
     blocks += [Text(text=line) for line in _about(found)]
     if found.named:
-        blocks.append(_table("plan-latency-named", "Asked for by name", CANDIDATES, map(_row, found.named)))
+        blocks.append(named_table(found))
     blocks += [*shown, *(Text(text=line) for line in _without(found))]
     return Report(
         key="plan-latency",
@@ -144,10 +55,29 @@ def verdict(found: InTime) -> str:
     which = "named" if found.named else "largest that does" if able else "quickest"
     batch = f" for {found.batch} images" if found.batch > 1 else ""
     busy = f"keeps the hardware busy {units.percent(chosen.busy)} % of the time"
+    group = of_group(chosen)
+    group = group and f" for an image{group}, the longest,"
     return (
-        f"{said} The {which}, {chosen.planned.label}, takes {milliseconds(1000 * one.seconds)} ms{batch} "
+        f"{said} The {which}, {chosen.planned.label}, takes {milliseconds(1000 * one.seconds)} ms{batch}{group} "
         f"({least} to {most} in nine of ten cases) and {busy}."
     )
+
+
+def obstacle(found: InTime) -> str | None:
+    """Why what was asked for does not keep the frame rates: any of those that were named, else all that fit the budget.
+    None where it does.
+    """
+    on = f"{found.roof.platform} at {found.roof.precision}"
+    late = [each for each in found.named if not each.keeps_up]
+    if late:
+        return " ".join(
+            f"{each.planned.label} keeps {on} busy {units.percent(each.busy)} % of the time, of which "
+            f"{units.percent(each.available)} % are available."
+            for each in late
+        )
+    if not found.named and not any(each.planned.fits and each.keeps_up for each in found.timed):
+        return f"no candidate that fits the budget keeps the frame rates on {on}."
+    return None
 
 
 def _about(found: InTime) -> list[str]:
@@ -163,23 +93,36 @@ def _about(found: InTime) -> list[str]:
         f"({efficiency.source}). Error of predictions of what was not measured: {median} % at the median, nine of ten "
         f"within a factor of {error.factor:.2f} ({error.measurements} measurements, {error.how})."
     )
-    return [line, *_energy(found)]
+    return [line, *_energy(found), *_waiting(found)]
 
 
 def _energy(found: InTime) -> list[str]:
     """Energy of one image, between what board power and arithmetic alone say."""
-    steps = [step.kernel for step in found.chosen.longest.steps]
-    precision = found.roof.precision
-    moved = energy.traffic(steps, precision)
+    one = found.chosen.longest
+    steps, precision = [step.kernel for step in one.steps], found.roof.precision
     least = ", ".join(
         f"{milliseconds(1000 * energy.arithmetic(steps, precision, process))} mJ in {process.name}"
         for process in energy.PROCESSES
     )
-    whole = found.chosen.longest.energy
-    power = "" if whole is None else f"{milliseconds(1000 * whole)} mJ at {found.roof.watts:g} W; "
+    power = "" if one.energy is None else f"{milliseconds(1000 * one.energy)} mJ at {found.roof.watts:g} W; "
+    moved = ""
+    if found.roof.bandwidth is not None:  # else there may be no such memory
+        moved = f", its bytes {milliseconds(1000 * energy.traffic(steps, precision))} mJ if all go through DRAM"
     return [
-        f"Energy of an image: {power}its arithmetic alone takes {least}, its bytes {milliseconds(1000 * moved)} mJ if "
-        "all go through DRAM (Horowitz, ISSCC 2014; Jouppi et al., ISCA 2021)."
+        f"Energy of an image{of_group(found.chosen)}: {power}its arithmetic alone takes {least}{moved} "
+        "(Horowitz, ISSCC 2014; Jouppi et al., ISCA 2021)."
+    ]
+
+
+def _waiting(found: InTime) -> list[str]:
+    """What a batch waits for."""
+    if found.batch == 1:
+        return []
+    rate = float(found.plan.scenario.images_per_second)
+    waits = milliseconds(1000 * (found.batch - 1) / rate)
+    return [
+        f"A batch of {found.batch} gathers the frames of {waits} ms at {rate:g} images per second: the first of them "
+        "waits so long before anything is computed, which is in none of these times."
     ]
 
 
@@ -190,97 +133,6 @@ def _without(found: InTime) -> list[str]:
     for key, reason in found.without.items():
         reasons.setdefault(reason, []).append(key)
     return [f"Not ranked, as {reason}: {', '.join(keys)}." for reason, keys in reasons.items()]
-
-
-def _times(one: Prediction) -> dict[str, Any]:
-    least, most = one.band
-    row = {"ms": 1000 * one.seconds, "least_ms": 1000 * least, "most_ms": 1000 * most}
-    return {**row, "band": _band(row)}
-
-
-def _row(timed: Timed) -> Row:
-    one = timed.longest
-    return {
-        "label": timed.planned.label,
-        "ops": sum(each.cost.ops for each in timed.planned.figures),
-        **_times(one),
-        "images_per_second": timed.images_per_second,
-        "busy": timed.busy,
-        **{bound: one.share(bound) for bound in BOUNDS},
-        "millijoules": None if timed.energy is None else 1000 * timed.energy,
-        "fits": timed.planned.fits,
-        "keeps_up": timed.keeps_up,
-    }
-
-
-def _place(timed: Timed) -> tuple[bool, float]:
-    """Of those that fit the budget and keep up the largest first, of the others the quickest."""
-    able = timed.planned.fits and timed.keeps_up
-    return not able, float(-timed.planned.required) if able else timed.busy
-
-
-def _candidates(found: InTime) -> Table:
-    order = sorted(found.timed, key=_place)
-    title = f"Candidates in time, batches of {found.batch}: the largest that keep up first, then the quickest"
-    return _table("plan-latency", title, CANDIDATES, map(_row, order))
-
-
-def _layers(found: InTime) -> Table:
-    one = found.chosen.longest
-    rows = [
-        {
-            "layer": step.kernel.name,
-            "kind": step.kernel.kind,
-            "ops": step.kernel.ops,
-            "bytes": step.kernel.bytes(one.roof.precision, one.batch),
-            "microseconds": 1e6 * step.seconds,
-            "share": step.seconds / one.seconds,
-            "bound": step.bound,
-        }
-        for step in one.steps
-    ]
-    return _table("plan-layers", f"Layers of {found.chosen.planned.label}, as they are computed", LAYERS, rows)
-
-
-def _platforms(found: InTime) -> Table:
-    best: dict[str, list[str]] = {}
-    for what, each in cheapest(found.platforms).items():
-        best.setdefault(each.key, []).append(what)
-    rows = [
-        {
-            "platform": printable(each.key),
-            "engine": each.timed.roof.engine,
-            "watts": each.watts,
-            "peak_tops": each.peak / (1000 * units.GIGA),
-            **_times(each.timed.longest),
-            "images_per_second": each.timed.images_per_second,
-            "busy": each.timed.busy,
-            "headroom": each.timed.headroom,
-            "millijoules": None if each.timed.energy is None else 1000 * each.timed.energy,
-            "keeps_up": each.suits,
-            "surely": each.timed.keeps_up_surely,
-            "best": ", ".join(best.get(each.key, [])),
-        }
-        for each in found.platforms
-    ]
-    title = f"Platforms for {found.chosen.planned.label} at {found.roof.precision}: those that keep up first, by power"
-    table = _table("plan-platforms", title, PLATFORMS, rows)
-    return replace(table, marked=lambda row: bool(row["best"]))
-
-
-def _table(key: str, title: str, columns: Sequence[Column], rows: Any) -> Table:
-    return Table(key=key, title=title, columns=columns, rows=list(rows))
-
-
-def _head(table: Table, rows: int | None) -> Table:
-    hidden = 0 if rows is None else len(table.rows) - rows
-    if hidden <= 0:
-        return table
-    if table.key == "plan-layers":  # the slowest are what people look for
-        slowest = sorted(table.rows, key=lambda row: -row["share"])[:rows]
-        kept = [row for row in table.rows if any(row is each for each in slowest)]
-        return replace(table, title=f"{table.title}; the {rows} slowest, all in {table.key}.csv", rows=kept)
-    return replace(table, title=f"{table.title} ({hidden:,} more in {table.key}.csv)", rows=table.rows[:rows])
 
 
 def _record(found: InTime) -> dict[str, Any]:
