@@ -78,7 +78,7 @@ def calibrate(
     report. Takes a minute or two here. Example: budgetnet calibrate --networks 6 --size 160x240
     """
     from budgetnet import arguments, formats
-    from budgetnet.calibrating import Profiled, Request, run_calibration
+    from budgetnet.calibrating import InterruptedCalibrationError, Profiled, Request, run_calibration
 
     chosen = None if size is None else arguments.size(size)
     profiled = None
@@ -87,20 +87,23 @@ def calibrate(
             raise BudgetnetError("--size: must be given with --candidate, but got none")
         named = arguments.worded(network, candidate, "--candidate")
         profiled = Profiled(candidate=named, height=chosen[0], width=chosen[1], classes=classes, batch=batch)
-    done = run_calibration(
-        Request(
-            platform=platform,
-            measurements=measurements or (),
-            precision=precision.value,
-            engine=engine,
-            profiled=profiled,
-            networks=networks,
-            size=chosen,
-            threads=threads,
-            seed=seed,
-            folder=output,
-        )
+    request = Request(
+        platform=platform,
+        measurements=measurements or (),
+        precision=precision.value,
+        engine=engine,
+        profiled=profiled,
+        networks=networks,
+        size=chosen,
+        threads=threads,
+        seed=seed,
+        folder=output,
     )
+    try:
+        done = run_calibration(request)
+    except InterruptedCalibrationError as stopped:
+        typer.echo(str(stopped), err=True)
+        raise typer.Exit(130) from None
     formats.show(done.shown, format, screen)
     typer.echo(f"Written: {printable(', '.join(map(str, done.written)))}", err=True)
     typer.echo(f"Plan with it: budgetnet plan urban --platform {printable(str(done.platform))}", err=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from budgetnet import efficiencies, files, formats, platforms
-from budgetnet.bench.pinning import cores
+from budgetnet.bench.pinning import cores, load
 from budgetnet.calibration import csv_file, machine, sampling, trtexec_file
 from budgetnet.calibration import report as calibration_report
 from budgetnet.calibration.crossed import FEWEST, Calibration, calibrate
@@ -76,11 +76,25 @@ class Outcome:
     platform: Path
 
 
+class InterruptedCalibrationError(Exception):
+    """The user has stopped a calibration; the message says what is there."""
+
+
 def run_calibration(asked: Request) -> Outcome:
     """Calibrates and writes platform.yaml, calibration.md, .csv and .json, and what was measured here as
-    measurements.csv, into the folder (`reports/calibrations/<platform>`). Raises BudgetnetError.
+    measurements.csv, into the folder (`reports/calibrations/<platform>`).
+
+    Raises BudgetnetError, without anything written; InterruptedCalibrationError after Ctrl-C.
     """
+    try:
+        return _calibration(asked)
+    except KeyboardInterrupt:
+        raise InterruptedCalibrationError("Interrupted: nothing is written.") from None
+
+
+def _calibration(asked: Request) -> Outcome:
     extra: dict[str, bytes] = {}
+    others = load()
     if asked.measurements:
         platform, measured = _read(asked)
         source = f"fitted to {len(measured)} measurements of {', '.join(path.name for path in asked.measurements)}"
@@ -92,14 +106,12 @@ def run_calibration(asked: Request) -> Outcome:
     if len(measured) < FEWEST:
         raise BudgetnetError(f"measurements: must be {FEWEST} or more, but got {len(measured)}")
     found = calibrate(measured, prior, name=f"calibrated {engine.name}", source=printable(source), seed=asked.seed)
-    made = calibration_report.report(found, _about(asked, platform, engine.name, source), provenance())
+    made = calibration_report.report(found, _about(asked, platform, engine.name, source, others), provenance())
     folder = asked.folder or Path("reports") / "calibrations" / _name(asked.platform)
     result = calibrated(platform, engine, asked.precision, found.efficiency)
     comments = _comments(found, folder)
     contents = {PLATFORM: written(result, comments).encode(), **extra}
     paths = files.write_all(folder, {**contents, **formats.files(made, "markdown", "csv", "json")})
-    if MEASURED not in extra:
-        files.remove(folder / MEASURED)
     return Outcome(shown=calibration_report.for_screen(made), written=paths, platform=folder / PLATFORM)
 
 
@@ -116,7 +128,7 @@ def _comments(found: Calibration, folder: Path) -> list[str]:
     ]
 
 
-def _about(asked: Request, platform: Platform, engine: str, source: str) -> dict[str, Any]:
+def _about(asked: Request, platform: Platform, engine: str, source: str, others: float | None) -> dict[str, Any]:
     about: dict[str, Any] = {
         "platform": platform.name,
         "engine": engine,
@@ -125,6 +137,8 @@ def _about(asked: Request, platform: Platform, engine: str, source: str) -> dict
     }
     if not asked.measurements:
         about |= {"processor": processor(), "threads": asked.threads or cores(), "seed": asked.seed}
+        about |= {"sizes": ", ".join(f"{height} x {width}" for height, width in _sizes(asked))}
+        about |= {} if others is None else {calibration_report.OTHERS: round(others, 2)}
     return about
 
 
@@ -167,12 +181,14 @@ def _measured(asked: Request) -> tuple[Platform, list[Measurement], bytes]:
     if asked.networks < FEWEST_NETWORKS:
         raise BudgetnetError(f"--networks: must be {FEWEST_NETWORKS} or more, but got {asked.networks}")
     threads = asked.threads or cores()
+    if threads > cores():
+        raise BudgetnetError(f"--threads: must be {cores()} or fewer, the cores of this process, but got {threads}")
     if asked.platform is None:
         platform = this_machine(f"This machine, {processor()}", machine.hardware(threads), threads)
     else:
         platform = platforms.load(asked.platform)
     hardware = _hardware(platform, "fp32", asked.engine)
-    sizes = SIZES if asked.size is None else (asked.size,)
+    sizes = _sizes(asked)
     cases = [
         Case(candidate=candidate, height=sizes[number % len(sizes)][0], width=sizes[number % len(sizes)][1])
         for number, candidate in enumerate(sampling.candidates(asked.networks, asked.seed))
@@ -180,6 +196,11 @@ def _measured(asked: Request) -> tuple[Platform, list[Measurement], bytes]:
     with bars() as begin:
         found = list(machine.measurements(cases, hardware, threads=threads, progress=_counting(begin("measuring"))))
     return platform, found, _csv({case.name: case for case in cases}, found)
+
+
+def _sizes(asked: Request) -> Sequence[tuple[int, int]]:
+    """Of the images that networks are measured with, in turn."""
+    return SIZES if asked.size is None else (asked.size,)
 
 
 def _counting(watch: Watch) -> Callable[[int, int], None]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from budgetnet import efficiencies, platforms
+from budgetnet import efficiencies, formats, platforms
 from budgetnet.bench.profiling import given_to, node_times, typical
 from budgetnet.calibrating import Profiled, Request, run_calibration
 from budgetnet.calibration import csv_file, machine, platform_file, sampling, trtexec_file
@@ -199,6 +199,7 @@ def test_a_csv_of_networks_and_layers(tmp_path: Path) -> None:
         (f"candidate,height,width,milliseconds\n{ROW}inf\n", "line 2: milliseconds: must be a number above 0"),
         ("candidate,height,width,milliseconds\ndepth=3,64,64,1\n", "line 2: mobilenet-fcn has no parameter 'depth'"),
         ("candidate,height,width,milliseconds\n,64,64,1\n", "line 2: candidate: must name parameters"),
+        ("candidate,height,width,milliseconds\nfoo,64,64,1\n", "line 2: "),
         (
             f"candidate,height,width,milliseconds\n{ROW.replace('64', '8')}1\n",
             "line 2: height, width: sides must be",
@@ -207,7 +208,9 @@ def test_a_csv_of_networks_and_layers(tmp_path: Path) -> None:
         (f"candidate,height,width,milliseconds,batch\n{ROW}1,0\n", "line 2: batch: must be a whole number from 1"),
         (f"candidate,height,width,milliseconds,classes\n{ROW}1,1\n", "line 2: classes: must be a whole number from 2"),
         (f"candidate,height,width,milliseconds,network\n{ROW}1,unett\n", "line 2: "),
-        ('candidate,height,width,milliseconds\n"0.25,64\n', "must be a CSV file, but is not"),
+        ('candidate,height,width,milliseconds\n"0.25,64\n', "must be a CSV file, but has unexpected end of data"),
+        (f"candidate,height,width,milliseconds\n{ROW}3,4\n", "line 2: must hold 4 values, but holds more"),
+        ("candidate,height,width,milliseconds\n\0,64,96,1\n", "must be a CSV file, but holds bytes that are no text"),
     ],
 )
 def test_a_faulty_csv_is_told(tmp_path: Path, content: str, words: str) -> None:
@@ -218,6 +221,35 @@ def test_a_faulty_csv_is_told(tmp_path: Path, content: str, words: str) -> None:
     assert str(raised.value).startswith(str(path))
 
 
+@pytest.mark.parametrize(("between", "point"), [(";", ","), ("\t", "."), (";", ".")])
+def test_a_csv_as_spreadsheets_write_it(tmp_path: Path, between: str, point: str) -> None:
+    path = tmp_path / "times.csv"
+    rows = [["candidate", "height", "width", "milliseconds"], ["depth_multiplier=0.25", "64", "96", f"3{point}5"]]
+    path.write_text("\ufeff" + "\r\n".join(between.join(row) for row in rows))
+    (one,) = csv_file.read(path, HARDWARE, "fp16")
+    assert one.seconds == 0.0035
+
+
+def test_networks_of_other_families(tmp_path: Path) -> None:
+    path = tmp_path / "times.csv"
+    path.write_text(
+        "network,candidate,height,width,milliseconds\nenet,,64,96,3\n,enet,64,96,3\nunet,base_width=8,64,96,3\n"
+    )
+    found = csv_file.read(path, HARDWARE, "fp32")
+    assert [each.network for each in found] == ["enet 1", "enet 1", "unet 8 / 4"]
+
+
+def test_all_faulty_rows_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "times.csv"
+    path.write_text(f"candidate,height,width,milliseconds\n{ROW}-1\n{ROW}2\n0.25,64,,3\n{ROW}x\n")
+    with pytest.raises(BudgetnetError) as raised:
+        csv_file.read(path, HARDWARE, "fp32")
+    first, second, third = str(raised.value).splitlines()
+    assert first.startswith(f"{path}, line 2: milliseconds: must be a number above 0")
+    assert second == f"{path}, line 4: width: must be given, but is blank"
+    assert third.startswith(f"{path}, line 5: milliseconds: must be a number above 0")
+
+
 def test_a_csv_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(BudgetnetError, match="must be a file that can be read"):
         csv_file.read(tmp_path / "absent.csv", HARDWARE, "fp32")
@@ -225,7 +257,7 @@ def test_a_csv_that_is_none(tmp_path: Path) -> None:
         csv_file.read(tmp_path, HARDWARE, "fp32")
     path = tmp_path / "binary.csv"
     path.write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(BudgetnetError, match="must be a CSV file, but is not"):
+    with pytest.raises(BudgetnetError, match="must be a CSV file in UTF-8, but is not"):
         csv_file.read(path, HARDWARE, "fp32")
 
 
@@ -299,6 +331,14 @@ def test_a_profile_of_little_of_the_network_is_refused(tmp_path: Path) -> None:
 )
 def test_a_faulty_profile_is_told(tmp_path: Path, entries: Any, words: str) -> None:
     with pytest.raises(BudgetnetError, match=re.escape(words)):
+        trtexec_file.read(profile(tmp_path, entries), "net", "at 64 x 96", STEPS, HARDWARE, "fp16")
+
+
+def test_a_profile_of_another_network_is_refused(tmp_path: Path) -> None:
+    entries = [{"name": step.name, "averageMs": 1.0} for step in STEPS]
+    entries += [{"name": f"other/layer_{number}", "averageMs": 1.0} for number in range(len(STEPS))]
+    told = r"must spend 75% of its time in layers of net at 64 x 96, but \d+ of \d+, 50% of the time, are none of them"
+    with pytest.raises(BudgetnetError, match=told):
         trtexec_file.read(profile(tmp_path, entries), "net", "at 64 x 96", STEPS, HARDWARE, "fp16")
 
 
@@ -461,6 +501,43 @@ def test_calibrate_reads_a_profile_of_trtexec(tmp_path: Path) -> None:
 def test_what_cannot_be_calibrated_is_refused(words: list[str], told: str) -> None:
     with pytest.raises(BudgetnetError, match=re.escape(told)):
         run(*words)
+
+
+def test_times_that_no_roofline_explains_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "seconds.csv"
+    rows = [f"{ROW}{value}" for value in ("1000", "0.00001", "0.001")]
+    path.write_text("\n".join(["candidate,height,width,milliseconds", *rows]))
+    with pytest.raises(BudgetnetError, match=r"measurements: must be such that .* \(are these milliseconds"):
+        run_calibration(Request(platform="jetson-nano", measurements=[path], precision="fp16", folder=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_threads_than_cores_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BudgetnetError, match=r"--threads: must be \d+ or fewer, the cores of this"):
+        run_calibration(Request(threads=1024, folder=tmp_path))
+
+
+def test_few_measurements_and_a_busy_machine_are_told() -> None:
+    measured, _ = planted(4)
+    made = calibrate(measured, PRIOR, name="n", source="s")
+    assert "From fewer than 10 what holds for nine of ten is a guess." in calibration_report.verdict(made)
+    about = {"platform": "here", calibration_report.OTHERS: 2.5}
+    busy = calibration_report.report(made, about, {})
+    assert "Busy: 2.5 threads were at work on this machine in the minute before" in formats.text(busy, "markdown")
+    idle = calibration_report.report(made, {**about, calibration_report.OTHERS: 0.1}, {})
+    assert "Busy" not in formats.text(idle, "markdown")
+    many, _ = planted(12)
+    assert "guess" not in calibration_report.verdict(calibrate(many, PRIOR, name="n", source="s"))
+
+
+def test_an_interrupt_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(machine, "hardware", interrupted)
+    done = CliRunner().invoke(app, ["calibrate", "--output", str(tmp_path / "out")])
+    assert (done.exit_code, done.stderr.strip()) == (130, "Interrupted: nothing is written.")
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_measurement_is_too_few(tmp_path: Path) -> None:

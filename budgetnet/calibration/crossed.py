@@ -14,11 +14,14 @@ from typing import Final, final
 from budgetnet.calibration.fit import MOST_SHARE, PARAMETERS, Numbers, Quality, Table, fitted
 from budgetnet.calibration.measured import Measurement, networks
 from budgetnet.efficiencies import Efficiency, Spread
+from budgetnet.errors import BudgetnetError
 
 PARTS: Final = 5
 FEWEST: Final = 2
 """Measurements that it takes: one to fit, one to hold the fit against."""
 DIGITS: Final = 4
+MOST_FACTOR: Final = 50.0
+"""Measurements further off are of another platform, or in other units."""
 
 
 @final
@@ -73,6 +76,7 @@ def calibrate(
         predicted |= dict(zip(part, values.tolist(), strict=True))
     held = _whole(measurements, predicted) if unit == "network" else _single(measurements, predicted)
     quality = Quality.of([each.predicted for each in held], [each.measured for each in held])
+    _require_sense(quality)
     final_fit = fitted(measurements, prior, most)
     seen = dict(enumerate(Table.of(measurements).predicted(final_fit).tolist()))
     fit = _whole(measurements, seen) if unit == "network" else _single(measurements, seen)
@@ -86,6 +90,15 @@ def calibrate(
         layers=_layers(measurements, predicted),
         seen=Quality.of([each.predicted for each in fit], [each.measured for each in fit]),
     )
+
+
+def _require_sense(quality: Quality) -> None:
+    """Raises BudgetnetError where no roofline explains the measurements at all."""
+    if quality.factor > MOST_FACTOR:
+        rule = f"measurements: must be such that predictions lie within a factor of {MOST_FACTOR:g} of them"
+        raise BudgetnetError(
+            f"{rule} (are these milliseconds, and of this platform?), but lie {quality.factor:.3g} off"
+        )
 
 
 def _dealt(measurements: Sequence[Measurement], seed: int) -> tuple[list[list[int]], str]:

@@ -21,7 +21,8 @@ from budgetnet.kernel_classes import KERNEL_CLASSES
 Numbers: TypeAlias = NDArray[np.float64]
 
 PARAMETERS: Final = (*KERNEL_CLASSES, "bandwidth", "floor_us")
-LEAST: Final = np.log([1e-5] * len(KERNEL_CLASSES) + [1e-4, 1e-3])
+LEAST_SHARE: Final = 1e-5
+LEAST: Final = np.log([LEAST_SHARE] * len(KERNEL_CLASSES) + [1e-4, 1e-3])
 MOST_SHARE: Final = 4.0
 """Of a peak: a measured one may be too low, and algorithms such as Winograd's do fewer operations than are counted."""
 MOST: Final = np.log([MOST_SHARE] * len(KERNEL_CLASSES) + [4.0, 1e6])

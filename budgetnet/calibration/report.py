@@ -6,16 +6,22 @@ from typing import Any, Final
 
 from budgetnet import units
 from budgetnet.calibration.crossed import Calibration, Held
-from budgetnet.calibration.fit import Quality
+from budgetnet.calibration.fit import LEAST_SHARE, MOST_SHARE, Quality
 from budgetnet.kernel_classes import KERNEL_CLASSES
 from budgetnet.report import Block, Column, Report, Row, Table, Text, facts
 
 POOR: Final = 0.3
-"""A median error beyond this is said to be poor."""
+POOR_FACTOR: Final = 3.0
+"""A median error or a factor beyond this is said to be poor."""
+FEW_FOR_A_BAND: Final = 10
+"""Of fewer measurements a ninth decile is hardly more than the worst."""
 FEW: Final = (
     "Fewer than three networks were measured, so these errors are of parts of networks that the fit has seen: others "
     "may lie further off."
 )
+OTHERS: Final = "threads at work in the minute before"
+IDLE: Final = 0.5
+"""On average, of an idle machine."""
 SHOWN: Final = 12
 """Of the networks, on the screen."""
 
@@ -60,6 +66,7 @@ def report(calibration: Calibration, about: Mapping[str, Any], made_by: Mapping[
     )
     blocks: list[Block] = [
         Text(text=verdict(calibration)),
+        *_busy(about),
         _found(calibration),
         _quality(calibration),
         held,
@@ -78,6 +85,15 @@ def report(calibration: Calibration, about: Mapping[str, Any], made_by: Mapping[
             "made_by": dict(made_by),
         },
     )
+
+
+def _busy(about: Mapping[str, Any]) -> list[Block]:
+    """A doubt that errors do not tell: what slows all networks alike looks like a slower machine."""
+    others = about.get(OTHERS, 0)
+    if others < IDLE:
+        return []
+    said = f"Busy: {others:g} threads were at work on this machine in the minute before, on average"
+    return [Text(text=f"{said}. Peak, bandwidth and times may all be too poor, and the errors do not show it.")]
 
 
 def for_screen(made: Report) -> Report:
@@ -101,7 +117,11 @@ def verdict(calibration: Calibration) -> str:
         f"within a factor of {quality.factor:.2f}"
     )
     ranks = "" if quality.spearman is None else f"; Spearman's rank correlation {quality.spearman:.3f}"
-    poor = " That is poor: measure more networks, or read them layer by layer." if quality.median > POOR else ""
+    poor = ""
+    if quality.median > POOR or quality.factor > POOR_FACTOR:
+        poor = " That is poor: measure more networks, layer by layer, on a machine that does nothing else."
+    if quality.measurements < FEW_FOR_A_BAND:
+        poor += f" From fewer than {FEW_FOR_A_BAND} what holds for nine of ten is a guess."
     alike = "" if calibration.efficiency.error.how.startswith("whole networks") else f" {FEW}"
     return f"{said}{ranks}. {units.counted(quality.measurements, 'measurement', 'measurements')}.{poor}{alike}"
 
@@ -117,10 +137,18 @@ def _row(held: Held) -> Row:
 
 def _found(calibration: Calibration) -> Table:
     found = calibration.efficiency
-    rows: list[Row] = [{"name": kind, "value": found.share(kind), "of": "the peak"} for kind in KERNEL_CLASSES]
+    rows: list[Row] = [
+        {"name": kind, "value": found.share(kind), "of": f"the peak{_at_a_bound(found.share(kind))}"}
+        for kind in KERNEL_CLASSES
+    ]
     rows.append({"name": "bandwidth", "value": found.bandwidth, "of": "the memory's"})
     rows.append({"name": "launch", "value": found.floor_us, "of": "10^-6 s a kernel"})
     return Table(key="efficiency", title="Efficiency, fitted to all", columns=FOUND, rows=rows)
+
+
+def _at_a_bound(share: float) -> str:
+    """What to think of a share that a fit would have gone beyond."""
+    return ": as far as a fit goes" if not LEAST_SHARE * 1.01 < share < MOST_SHARE * 0.99 else ""
 
 
 def _qualities(calibration: Calibration) -> dict[str, Quality]:

@@ -21,6 +21,8 @@ from budgetnet.units import Precision
 TIMES: Final = ("medianMs", "averageMs")
 LEAST_COVERED: Final = 0.9
 """Of the network's operations: a profile that names less is of another network, or of other names."""
+MOST_STRANGE: Final = 0.25
+"""Of the time, in layers that the network does not have: copies and changes of layout take less."""
 _RANGE: Final = re.compile(r"\[(.+?)\.\.\.(.+?)\]")
 
 
@@ -37,11 +39,13 @@ def read(
     or where entries name hardly anything of the network.
     """
     where = printable(str(path))
-    groups = _grouped(_entries(records.read(path), where), kernels)
+    entries = _entries(records.read(path), where)
+    groups = _grouped(entries, kernels)
     covered = sum(kernel.work for of, _ in groups for kernel in of) / sum(kernel.work for kernel in kernels)
     if covered < LEAST_COVERED:
         rule = f"must name layers that make {LEAST_COVERED:.0%} of the work of {network} {case}"
         raise BudgetnetError(f"{where}: {rule}, but names {covered:.0%} of it")
+    _require_little_else(entries, kernels, f"{network} {case}", where)
     common: dict[str, Any] = {
         "network": network,
         "case": case,
@@ -52,6 +56,18 @@ def read(
     total = sum(seconds for _, seconds in groups)
     whole = Measurement(kernels=tuple(kernels), seconds=total, whole=True, **common)
     return [whole, *(Measurement(kernels=tuple(of), seconds=took, whole=False, **common) for of, took in groups)]
+
+
+def _require_little_else(
+    entries: Sequence[tuple[str, float]], kernels: Sequence[Kernel], name: str, where: str
+) -> None:
+    """Raises BudgetnetError where much of the time goes to layers that the network does not have."""
+    unknown = [(layer, seconds) for layer, seconds in entries if not _named(layer, kernels)]
+    strange = sum(seconds for _, seconds in unknown) / max(sum(seconds for _, seconds in entries), 1e-30)
+    if strange > MOST_STRANGE:
+        rule = f"must spend {1 - MOST_STRANGE:.0%} of its time in layers of {name}"
+        got = f"{len(unknown)} of {len(entries)}, {strange:.0%} of the time, are none of them: {shorten(unknown[0][0])}"
+        raise BudgetnetError(f"{where}: {rule}, but {got}, ...")
 
 
 def _entries(record: Any, where: str) -> list[tuple[str, float]]:
