@@ -48,7 +48,10 @@ def export(
     size: Annotated[
         str | None,
         typer.Option(
-            metavar="HEIGHTxWIDTH", help="Size of the images.", show_default="as trained", rich_help_panel=FORM
+            metavar="HEIGHTxWIDTH",
+            help="Size of the images. At another than the training's prefer multiples of 32, else scores fall.",
+            show_default="as trained",
+            rich_help_panel=FORM,
         ),
     ] = None,
     batch: Annotated[
@@ -60,7 +63,9 @@ def export(
     dataset: Annotated[str | None, options.dataset("the run's own", WHERE)] = None,
     scenario: Annotated[
         str | None,
-        typer.Option(metavar="SCENARIO", help="Tell whether it fits this scenario.", rich_help_panel=WHERE),
+        typer.Option(
+            metavar="SCENARIO", help="Tell whether it fits this scenario, at the exported size.", rich_help_panel=WHERE
+        ),
     ] = None,
     platform: Annotated[
         str | None,

@@ -91,7 +91,7 @@ def run_export(request: Request) -> Outcome:
         keep_memory()
         with files.scratch(folder) as room:
             with bars() as begin:
-                made = _Export(request, run, room, begin).made(fit)
+                made = _Export(request, run, room, begin, fit).made()
             report = export_report.report(made)
             contents = {each.file: each.content for each in made.models}
             contents |= {**formats.files(report, *FORMATS), CARD: content(made)}
@@ -109,10 +109,12 @@ def run_export(request: Request) -> Outcome:
 class _Export:
     """An export under way: what all of its models share."""
 
-    def __init__(self, request: Request, run: Finished, room: Path, begin: Callable[[str], Watch]) -> None:
+    def __init__(
+        self, request: Request, run: Finished, room: Path, begin: Callable[[str], Watch], fit: dict[str, Any]
+    ) -> None:
         height, width = request.size or (run.height, run.width)
         size = Size(height=height, width=width)
-        self._request, self._run, self._room, self._begin = request, run, room, begin
+        self._request, self._run, self._room, self._begin, self._fit = request, run, room, begin, fit
         self._torch = run.model(height, width).cpu()  # what is wrong with it is told before minutes of reading
         self._graph = run.candidate.graph(classes=len(run.classes), height=height, width=width)
         scaling = (run.scaling.mean, run.scaling.std) if request.scaling else None
@@ -128,7 +130,7 @@ class _Export:
         places = spread(0 if images is None else len(images), min(VERIFIED, at_once(height, width)))
         self._checked = samples(images, places, height, width)
 
-    def made(self, fit: dict[str, Any]) -> Export:
+    def made(self) -> Export:
         """All models that are asked for; an fp32 one is always made, as the others are compared with it."""
         run = self._run
         wanted = [each for each in PRECISIONS if each == "fp32" or each in self._request.precisions]
@@ -141,12 +143,13 @@ class _Export:
             models=[models[precision] for precision in wanted if precision in self._request.precisions],
             base=models["fp32"].scores,
             recorded=run.result.scores.mean_iou,
+            recorded_at=(run.height, run.width),
             classes=run.classes.names,
             network=export_facts.network(run, self._graph),
             form=export_facts.form(run, known, scaling=self._request.scaling, sub_pixel=self._request.sub_pixel),
             data=about,
             calibration=[sample.name for sample in self._calibration],
-            fit=fit,
+            fit=self._fit,
             made_by=export_facts.made_by(),
         )
 
@@ -164,13 +167,14 @@ class _Export:
         if precision == "fp32":
             require(found, file, unpools=any(isinstance(node.op, MaxUnpool2d) for node in self._graph.nodes))
         watch = self._begin(f"scoring {precision}")
+        runs = not obstacles and self._fit.get("platform", {}).get("tensorrt", True)
         return Model(
             precision=precision,
             content=made,
             interface=known,
             agreement=found,
             scores=None if self._split is None else export_data.score(model, self._split, self._run, watch),
-            command="" if obstacles else trtexec.command(file, precision, known),
+            command=trtexec.command(file, precision, known) if runs else "",
             unknown=obstacles,
             int8=quantised_share(proto),
         )

@@ -1,6 +1,7 @@
 """docs/export.md says what is so: its commands are understood, its Python runs, its tables are the product's."""
 
 import csv
+import json
 import os
 import re
 import shlex
@@ -74,6 +75,20 @@ def test_the_command_line_is_the_printed_one():
     (shown,) = re.findall(r"```text\n(.*?)\n```", TEXT, re.DOTALL)
     known = Interface(kind="float32", batch=None, height=360, width=480, gives="scores")
     assert shown == command("model-int8.onnx", "int8", known)
+
+
+def test_sizes_that_are_advised_are_multiples_of_the_stride():
+    sizes = [words[words.index("--size") + 1] for words in COMMANDS if "--size" in words]
+    assert sizes
+    assert all(int(side) % 32 == 0 for size in sizes for side in size.split("x"))
+
+
+def test_names_of_the_card_are_told(shell: Shell, finished):
+    assert shell("export", str(finished), "--scenario", "parking", "--size", "320x480", "-o", "out").code == 0
+    platform = json.loads(Path("out", CARD).read_text())["fit"]["platform"]
+    told = re.findall(r"`(\w+)`", TEXT.partition("## Scenario and platform")[2].partition("##")[0])
+    assert set(told) - set(platform) == {"engine"}
+    assert all("engine" in each for each in platform["predicted"].values())
 
 
 @pytest.mark.slow

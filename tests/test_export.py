@@ -17,8 +17,10 @@ from runs import camvid_like, set_weights, trained
 from shell import Shell
 
 from budgetnet import exporting, platforms
+from budgetnet.count import count
 from budgetnet.deploy.card import FILES
 from budgetnet.deploy.opening import open_content
+from budgetnet.deploy.report import plain
 from budgetnet.errors import BudgetnetError
 from budgetnet.exporting import Request, run_export
 from budgetnet.kernels import kernels
@@ -227,6 +229,35 @@ def test_another_odd_size(shell, finished):
     assert card["network"]["ops_per_image"] != load(finished).result.ops
 
 
+@pytest.mark.parametrize(
+    ("words", "recorded", "told"),
+    [
+        ((), 0.0, None),
+        ((), 0.0049, None),
+        ((), 0.0051, "Mean IoU is 0.51 points below the "),
+        ((), -0.02, "Mean IoU is 2.00 points above the "),
+        (("--int8",), 0.02, "Mean IoU in fp32 is 2.00 points below the "),
+        (("--size", "61x93"), 0.0, "Mean IoU is as good as the "),
+        (("--size", "61x93"), 0.001, "Mean IoU is 0.10 points below the "),
+    ],
+)
+def test_how_far_mean_iou_lies_from_what_the_run_recorded(shell, finished, words, recorded, told):
+    record = json.loads((finished / "run.json").read_text())
+    before = exported(shell, finished, *words)["mean_iou"]["fp32"]["mean_iou"] + recorded
+    record["result"]["scores"]["mean_iou"] = before
+    (finished / "run.json").write_text(json.dumps(record))
+    done = shell("export", str(finished), *words)
+    assert done.code == 0, done.err
+    card = json.loads((finished / "export" / "model.json").read_text())
+    assert card["mean_iou"]["recorded_at"] == {"height": 64, "width": 96}
+    for text in (done.out, (finished / "export" / "export.md").read_text()):
+        said = " ".join(text.split())
+        if told is None:
+            assert "that the run recorded" not in said
+        else:
+            assert f"{told}{before:.4f} that the run recorded at 64 x 96." in said
+
+
 def test_a_fixed_number_of_images_at_once(shell, finished):
     card = exported(shell, finished, *ALL, "--batch", "2")
     for each in card["models"]:
@@ -343,9 +374,96 @@ def test_it_is_judged_by_a_scenario_and_its_platform(shell, finished):
     assert fit["required_gops"] == pytest.approx(needed)
     assert (fit["fits"], fit["over"], fit["available_gops"]) == (True, [], 20.0)
     assert platform["name"] == "NVIDIA Jetson TX2"
-    assert platform["peak_gops"] == {"fp32": 670.0, "fp16": 1330.0}
-    assert platform["share_of_peak"]["fp32"] == pytest.approx(needed / 670)
-    assert "It fits scenario yard: it needs 0." in (finished / "export" / "export.md").read_text()
+    assert platform["board_peak_gops"] == {"fp32": 670.0, "fp16": 1330.0}
+    assert platform["share_of_board_peak"]["fp32"] == pytest.approx(needed / 670)
+    assert {each["engine"] for each in platform["predicted"].values()} == {"Pascal GPU"}
+    assert "It fits scenario yard at 64 x 96: it needs 0." in (finished / "export" / "export.md").read_text()
+
+
+GROUPS = SCENARIO.replace("cameras: 2", "cameras:\n  - {name: front, count: 2, crop: {height: 32, width: 96}}")
+
+
+@pytest.mark.parametrize("words", [SCENARIO.replace("64", "32"), GROUPS], ids=["cameras", "group"])
+def test_a_scenario_with_one_camera_group_judges_the_exported_size(shell, finished, words):
+    """Not its own: the file takes no other images than those it was made for."""
+    needed = load(finished).result.ops * 20 / 1e9
+    Path("yard.yaml").write_text(words.replace("budget_gops: 20", f"budget_gops: {0.9 * needed:.6f}"))
+    card = exported(shell, finished, "--scenario", "yard.yaml")
+    fit = card["fit"]["scenario"]
+    assert fit["required_gops"] == pytest.approx(needed)
+    assert (fit["fits"], fit["sizes"], fit["ops_per_image"]) == (False, ["64 x 96"], card["network"]["ops_per_image"])
+    told = shell("export", str(finished), "--scenario", "yard.yaml").out
+    assert "It does not fit (budget_gops) scenario yard at 64 x 96: it needs " in " ".join(told.split())
+    small = exported(shell, finished, "--scenario", "yard.yaml", "--size", "32x96")
+    assert (small["fit"]["scenario"]["fits"], small["fit"]["scenario"]["sizes"]) == (True, ["32 x 96"])
+
+
+def test_of_several_camera_groups_one_has_the_exported_size(shell, finished):
+    back = "\n  - {name: back, input: {height: 96, width: 96}}"
+    Path("yard.yaml").write_text(GROUPS.replace("}}\nfps", f"}}}}{back}\nfps"))
+    assert shell.refused("export", str(finished), "--scenario", "yard.yaml") == (
+        "Error: --scenario: must have a camera group whose images are of the exported size, 64x96, but 'yard' has "
+        "front 32x96, back 96x96"
+    )
+    card = exported(shell, finished, "--scenario", "yard.yaml", "--size", "96x96")
+    costs = [count(load(finished).candidate.graph(classes=7, height=height, width=96)).total.ops for height in (32, 96)]
+    assert card["fit"]["scenario"]["required_gops"] == pytest.approx((20 * costs[0] + 10 * costs[1]) / 1e9)
+    assert "It fits scenario yard at 32 x 96 and 96 x 96: it needs " in (finished / "export" / "export.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("platform", "name"), [("hailo-8", "Hailo-8"), ("raspberry-pi-5", "Raspberry Pi 5"), ("tesla-fsd-chip", "Tesla")]
+)
+def test_where_tensorrt_does_not_run_there_is_no_line_for_it(shell, finished, platform, name):
+    card = exported(shell, finished, "--onnx", "--int8", "--platform", platform)
+    assert card["fit"]["platform"]["tensorrt"] is False
+    assert [each["trtexec"] for each in card["models"]] == [None, None]
+    done = shell("export", str(finished), "--int8", "--platform", platform)
+    report = (finished / "export" / "export.md").read_text()
+    for told in (done.out, report):
+        assert "trtexec" not in told
+        assert "On the target" not in told
+        said = re.search(r"TensorRT does not run on ([^;]+); its own tools take (\S+)\.(\s|$)", " ".join(told.split()))
+        assert said is not None
+        assert said[1].startswith(name)
+        assert said[2] == "model-int8.onnx"
+
+
+def test_facts_are_written_for_people_and_the_card_keeps_all_digits(shell, finished):
+    Path("yard.yaml").write_text(SCENARIO)
+    card = exported(shell, finished, "--scenario", "yard.yaml")
+    told = (finished / "export" / "export.md").read_text()
+    for line in (
+        f"| ops_per_image | {card['network']['ops_per_image']:,} |",
+        f"| mean | {', '.join(f'{each:.4g}' for each in card['input_and_output']['mean'])} |",
+        "| scenario fits | yes |",
+        "| scenario over | none |",
+        f"| scenario utilisation | {card['fit']['scenario']['utilisation']:.4g} |",
+        "| platform board_peak_gops fp16 | 1,330 |",
+    ):
+        assert line in told
+    assert "| parameters | depth_multiplier=0.25, final_endpoint=Conv2d_13_pointwise, " in told
+    assert not re.search(
+        r"[{}\[]|True|False|None|\d\.\d{8}", told.partition("## Made by")[0].partition("## Network")[2]
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (True, "yes"),
+        (False, "no"),
+        (None, "none"),
+        ([], "none"),
+        ({"a": 1234, "b": [0.5, 1.0]}, "a=1,234, b=0.5, 1"),
+        (1322123040, "1,322,123,040"),
+        (0.104477000000000123, "0.1045"),
+        (12345.678, "12,350"),
+        ("1234", "1234"),
+    ],
+)
+def test_a_fact_as_people_read_it(value, told):
+    assert plain(value) == told
 
 
 def test_the_card_tells_how_long_an_image_takes_as_a_plan_predicts_it(shell, finished):
@@ -367,10 +485,13 @@ def test_another_platform_and_a_budget_that_is_too_small(shell, finished):
     card = exported(shell, finished, "--scenario", "yard.yaml", "--platform", "jetson-agx-xavier")
     assert card["fit"]["scenario"]["over"] == ["budget_gops"]
     assert card["fit"]["platform"]["name"] == "NVIDIA Jetson AGX Xavier"
-    assert "It does not fit (budget_gops) scenario yard: it needs " in (finished / "export" / "export.md").read_text()
+    assert (
+        "It does not fit (budget_gops) scenario yard at 64 x 96: it needs "
+        in (finished / "export" / "export.md").read_text()
+    )
     alone = exported(shell, finished, "--platform", "jetson-tx2")
     assert set(alone["fit"]) == {"platform"}
-    assert "share_of_peak" not in alone["fit"]["platform"]
+    assert "share_of_board_peak" not in alone["fit"]["platform"]
 
 
 def test_a_scenario_that_cannot_judge_it(shell, finished):
@@ -502,4 +623,4 @@ def test_int8_costs_the_published_networks_half_a_point_at_most(name, tmp_path):
     assert of(card, "fp32")["measured"]["mean_iou"] == pytest.approx(expected, abs=2e-4)
     assert of(card, "fp16")["measured"]["points_lost"] < 0.05
     assert of(card, "int8")["measured"]["points_lost"] < 0.5
-    assert card["fit"]["scenario"]["fits"]
+    assert card["fit"]["scenario"]["over"] == ["budget_gops"]  # at 360 x 480; the budgets are for 320 x 480

@@ -21,8 +21,8 @@ CARD: Final = "model.json"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """One exported model. `scores` are None where there were no labelled images; `command` measures it on its target,
-    empty where TensorRT does not read its operators `unknown`; `int8` is how many of its convolutions have int8
-    weights, and how many it has.
+    empty where TensorRT does not read its operators `unknown`, or does not run on that target; `int8` is how many of
+    its convolutions have int8 weights, and how many it has.
     """
 
     precision: Precision
@@ -49,13 +49,15 @@ class Model:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
     """Everything about one export. `base` are the scores of the fp32 model, written or not, on the `data` that were
-    read: a spec, a split and so on, empty where there were none. `fit` tells what is judged of scenario and platform,
-    empty where neither is named; `calibration` the names of the images that ranges were measured on.
+    read: a spec, a split and so on, empty where there were none. `recorded` is the mean IoU of the run itself, on
+    images of height and width `recorded_at`. `fit` tells what is judged of scenario and platform, empty where neither
+    is named; `calibration` the names of the images that ranges were measured on.
     """
 
     models: Sequence[Model]
     base: Scores | None
     recorded: float
+    recorded_at: tuple[int, int]
     classes: Sequence[str]
     network: Mapping[str, Any]
     form: Mapping[str, Any]
@@ -83,6 +85,7 @@ def record(made: Export) -> dict[str, Any]:
         "classes": list(made.classes),
         "mean_iou": {
             "recorded_by_the_run": made.recorded,
+            "recorded_at": dict(zip(("height", "width"), made.recorded_at, strict=True)),
             "fp32": None if made.base is None else _scores(made.base),
             "data": dict(made.data) or None,
         },

@@ -12,6 +12,9 @@ from budgetnet.report import facts as report_facts
 NOTICEABLE: Final = 2.0
 """Points of mean IoU that a quantisation should not cost; one that costs more is told so first."""
 
+APART: Final = 0.5
+"""Points of mean IoU between an export and its run that are told even where the size is the same."""
+
 
 def report(made: Export) -> Report:
     """The report; its record is the card."""
@@ -22,8 +25,10 @@ def report(made: Export) -> Report:
         "Fit": _flat(made.fit),
         "Made by": made.made_by,
     }
-    blocks: list[Block] = [Text(text=verdict(made)), *_findings(made), *map(_target, made.models)]
-    blocks += [report_facts(title, known) for title, known in named.items() if known]
+    blocks: list[Block] = [Text(text=verdict(made)), *_findings(made), *_targets(made)]
+    for title, known in named.items():
+        if known:
+            blocks.append(report_facts(title, {name: plain(value) for name, value in known.items()}))
     if made.calibration:
         names = ", ".join(map(printable, made.calibration))
         blocks.append(Text(text=f"Calibrated on {len(made.calibration):,} images: {names}."))
@@ -66,7 +71,21 @@ def verdict(made: Export) -> str:
             f"Mean IoU was not measured, since the run's data are not here (--dataset names them); the run recorded "
             f"{made.recorded:.4f}."
         )
-    return " ".join([*words, *_about_fit(made.fit)])
+    return " ".join([*words, *_about_recorded(made), *_about_fit(made)])
+
+
+def _about_recorded(made: Export) -> list[str]:
+    """How far the fp32 model lies from what the run recorded: at another size always, else where it is far."""
+    if made.base is None:
+        return []
+    apart = 100 * (made.base.mean_iou - made.recorded)
+    if (made.data["height"], made.data["width"]) == made.recorded_at and abs(apart) < APART:
+        return []
+    points = _points(abs(apart))
+    way = "as good as" if points == "0.00" else f"{points} points {'below' if apart < 0 else 'above'}"
+    which = "" if made.models[0].precision == "fp32" else " in fp32"
+    height, width = made.recorded_at
+    return [f"Mean IoU{which} is {way} the {made.recorded:.4f} that the run recorded at {height} x {width}."]
 
 
 def _points(lost: float) -> str:
@@ -143,6 +162,15 @@ def _about_verification(made: Export) -> str:
     )
 
 
+def _targets(made: Export) -> list[Text]:
+    return list(map(_target, made.models)) if _tensorrt(made) else []
+
+
+def _tensorrt(made: Export) -> bool:
+    """Whether TensorRT runs on the target, as far as one is named."""
+    return bool(made.fit.get("platform", {}).get("tensorrt", True))
+
+
 def _target(model: Model) -> Text:
     if not model.command:
         names = ", ".join(model.unknown)
@@ -150,8 +178,13 @@ def _target(model: Model) -> Text:
     return Text(text=f"On the target, {model.precision}: {model.command}")
 
 
-def _about_fit(fit: Mapping[str, Any]) -> list[str]:
-    return [*_on_scenario(fit.get("scenario")), *_on_platform(fit.get("platform"))]
+def _about_fit(made: Export) -> list[str]:
+    told = [*_on_scenario(made.fit.get("scenario")), *_on_platform(made.fit.get("platform"))]
+    if not _tensorrt(made):
+        files = [each.file for each in made.models if each.precision == "fp32"] or [each.file for each in made.models]
+        name = printable(made.fit["platform"]["name"])
+        told.append(f"TensorRT does not run on {name}; its own tools take {' or '.join(files)}.")
+    return told
 
 
 def _on_platform(platform: Mapping[str, Any] | None) -> list[str]:
@@ -171,13 +204,32 @@ def _on_scenario(scenario: Mapping[str, Any] | None) -> list[str]:
         return []
     needs = f"{units.gops(scenario['required_gops'])} of {units.gops(scenario['available_gops'])} GOPS"
     verdict = "fits" if scenario["fits"] else f"does not fit ({', '.join(scenario['over'])})"
-    return [f"It {verdict} scenario {printable(scenario['name'])}: it needs {needs}."]
+    where = f"{printable(scenario['name'])} at {' and '.join(scenario['sizes'])}"
+    return [f"It {verdict} scenario {where}: it needs {needs}."]
 
 
 def _flat(fit: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested facts as one table: `scenario fits`, `platform peak_gops fp16`."""
+    """Nested facts as one table: `scenario fits`, `platform board_peak_gops fp16`."""
     flat: dict[str, Any] = {}
     for key, value in fit.items():
         name = f"{before} {key}".strip()
         flat |= _flat(value, name) if isinstance(value, Mapping) else {name: value}
     return flat
+
+
+def plain(value: Any) -> str:
+    """A fact as people read it: `True -> 'yes'`, `1322123 -> '1,322,123'`, `0.104477 -> '0.1045'`, mappings as
+    `name=value, ...`. The card keeps all digits.
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={plain(each)}" for name, each in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain, value)) or "none"
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        digits = f"{value:.4g}"
+        return f"{float(digits):,.0f}" if abs(value) >= 1000 else digits
+    return str(value)
