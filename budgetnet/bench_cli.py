@@ -124,7 +124,7 @@ def bench(
     160x240 --batch 1
     """
     from budgetnet import arguments, formats
-    from budgetnet.benching import Request, run_bench
+    from budgetnet.benching import InterruptedBenchError, Request, run_bench
     from budgetnet.formats import table
 
     request = Request(
@@ -142,7 +142,11 @@ def bench(
         staggered=stagger,
         simulate=simulate,
     )
-    done = run_bench(request, folder=output, write=not no_files)
+    try:
+        done = run_bench(request, folder=output, write=not no_files)
+    except InterruptedBenchError as stopped:
+        typer.echo(str(stopped), err=True)
+        raise typer.Exit(130) from None
     with printing():
         if format is Format.table:
             table.show(done.shown, wide_console())

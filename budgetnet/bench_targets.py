@@ -66,6 +66,7 @@ def _of_run(folder: Path, asked: Asked) -> Target:
     run = load(folder)
     weights = {name: tensor.numpy() for name, tensor in run.weights.items()}
     run.model()  # whether these are the candidate's weights
+    _require_classes(len(run.classes), asked.scenario)
 
     def made(size: Size | None) -> Network:
         height, width = size or (run.height, run.width)
@@ -73,6 +74,12 @@ def _of_run(folder: Path, asked: Asked) -> Target:
         return Network.of(printable(str(folder)), graph, weights)
 
     return _of_one(printable(str(folder)), asked, made, f"{run.candidate.label}, trained, {len(run.classes)} classes")
+
+
+def _require_classes(classes: int, scenario: Scenario | None) -> None:
+    if scenario is not None and scenario.class_count != classes:
+        rule = f"must have as many classes as the run, {classes}"
+        raise BudgetnetError(f"--scenario: {rule}, but {shorten(scenario.name)} has {scenario.class_count}")
 
 
 def _of_one(label: str, asked: Asked, made: Callable[[Size | None], Network], about: str) -> Target:

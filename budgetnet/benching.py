@@ -10,6 +10,7 @@ from typing import Any, Final, final
 from budgetnet import files, formats, scenario
 from budgetnet.bench import replay_report, runtimes
 from budgetnet.bench import report as bench_report
+from budgetnet.bench.alike import differences
 from budgetnet.bench.measuring import Case, measure
 from budgetnet.bench.network import Network, Target
 from budgetnet.bench.pinning import cores, load, pinned
@@ -62,10 +63,22 @@ class Outcome:
     written: Sequence[Path]
 
 
+class InterruptedBenchError(Exception):
+    """The user has stopped a bench; the message says what is there."""
+
+
 def run_bench(request: Request, *, folder: Path | None = None, write: bool = True) -> Outcome:
     """Measures networks, and in a scenario replays it with each; writes bench.md, .csv and .json into `folder` unless
-    `write` is off. Raises BudgetnetError.
+    `write` is off. Raises BudgetnetError; InterruptedBenchError after Ctrl-C.
     """
+    try:
+        made = bench_report.report(_measured(request))
+    except KeyboardInterrupt:
+        raise InterruptedBenchError("Interrupted: nothing is written.") from None
+    return Outcome(shown=bench_report.for_screen(made), written=_write(folder or FOLDER, made) if write else [])
+
+
+def _measured(request: Request) -> Bench:
     _check(request)
     loaded = None if request.scenario is None else scenario.load(request.scenario)
     threads, busy = request.threads or cores(), load()
@@ -85,7 +98,7 @@ def run_bench(request: Request, *, folder: Path | None = None, write: bool = Tru
         notes.append(
             f"Stopped after {request.seconds:g} s: {rounds} readings each of the {request.readings} asked for."
         )
-    found = Bench(
+    return Bench(
         readings=readings,
         replays=replays,
         names={key: runtimes.runtime(key).NAME for key in keys},
@@ -97,9 +110,8 @@ def run_bench(request: Request, *, folder: Path | None = None, write: bool = Tru
         settings=_settings(request, threads),
         networks={each.label: each.about for each in asked},
         made_by={**provenance(), "processor": _processor(), **{key: runtimes.runtime(key).version() for key in keys}},
+        unlike=differences([case.network for case in cases], sizes=loaded is None),
     )
-    made = bench_report.report(found)
-    return Outcome(shown=bench_report.for_screen(made), written=_write(folder or FOLDER, made) if write else [])
 
 
 def _check(request: Request) -> None:

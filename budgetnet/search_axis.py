@@ -78,7 +78,7 @@ def measured(scenario: Scenario, runtime: str) -> Throughput:
 
     runtimes.runtime(runtime)
     threads = cores()
-    how = f"with {runtime} on {processor()}, {threads} threads"
+    how = f"with {runtime} on {processor()}, {threads} threads, one image at a time"
     return Throughput(kind="measured", measure=_measuring(scenario, runtime, threads), how=how)
 
 

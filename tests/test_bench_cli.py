@@ -18,6 +18,8 @@ from budgetnet import benching
 from budgetnet.bench.network import untrained
 from budgetnet.bench.readings import Readings
 from budgetnet.bench.replayed import Replayed
+from budgetnet.deploy.emit import emit
+from budgetnet.deploy.writer import Form
 from budgetnet.networks import Candidate
 
 TINY = "depth_multiplier=0.25 final_endpoint=Conv2d_3_pointwise classifier_kernel=1 classifier_depth=4"
@@ -115,6 +117,23 @@ def test_an_onnx_file(shell: Shell) -> None:
     assert "no.onnx: must be a file that can be read" in shell.refused("bench", "no.onnx", *QUICK)
 
 
+def test_rows_that_differ_are_told(shell: Shell) -> None:
+    graph = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.25}).graph(classes=3, height=32, width=64)
+    network = untrained("m", graph)
+    assert network.graph is not None
+    assert network.weights is not None
+    form = Form(scaling=((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)), argmax=True)
+    (shell.folder / "scores.onnx").write_bytes(network.onnx())
+    (shell.folder / "classes.onnx").write_bytes(emit(network.graph, network.weights, form).SerializeToString())
+    words = ("--readings", "3", "--batch", "1", "--runtime", "onnxruntime")
+    done = shell("bench", TINY, "scores.onnx", "classes.onnx", *words)
+    assert done.code == 0, done.err
+    assert (
+        "Rows differ in images: 320 x 480 and 32 x 64; in classes: 7 and 3; in what goes in: float32 and uint8; in "
+        "what comes out: scores and classes."
+    ) in words_of(done.out)
+
+
 def test_a_network_that_a_runtime_does_not_have_is_left_out(shell: Shell) -> None:
     done = shell("bench", "enet", *QUICK, "--format", "json", "--no-files")
     assert done.code == 0, done.err
@@ -190,14 +209,21 @@ def test_groups_with_networks_of_their_own(shell: Shell) -> None:
 
 def test_a_run_has_one_network_for_all_groups(shell: Shell, run: Path) -> None:
     own = ", network: mobilenet-fcn"
-    (shell.folder / "s.yaml").write_text(SCENARIO.format(name="own", own=own))
+    (shell.folder / "s.yaml").write_text(SCENARIO.format(name="own", own=own).replace("classes: 3", "classes: 7"))
     said = shell.refused("bench", str(run), "--scenario", "s.yaml")
     assert said.endswith("scenario: must be one whose camera groups share one network, but got shared, near")
-    (shell.folder / "s.yaml").write_text(SCENARIO.format(name="own", own=""))
+    (shell.folder / "s.yaml").write_text(SCENARIO.format(name="own", own="").replace("classes: 3", "classes: 7"))
     words = ("--scenario", "s.yaml", "--simulate", "--readings", "3", "--runtime", "onnxruntime", "--format", "json")
     record = json.loads(shell("bench", str(run), *words).out)
     assert [each["network"] for each in record["replays"]] == [str(run)]
     assert {(each["height"], each["width"]) for each in record["readings"]} == {(64, 64), (32, 32)}
+    assert not [each for each in record["doubts"] if each.startswith("Rows differ")], "groups have their sizes"
+
+
+def test_a_run_of_other_classes_than_the_scenario_is_refused(shell: Shell, run: Path) -> None:
+    (shell.folder / "s.yaml").write_text(SCENARIO.format(name="three", own=""))
+    said = shell.refused("bench", str(run), "--scenario", "s.yaml")
+    assert said == "Error: --scenario: must have as many classes as the run, 7, but 'three' has 3"
 
 
 def test_a_scenario_of_another_family_names_networks_as_plans_do(shell: Shell) -> None:
@@ -256,9 +282,6 @@ def test_a_folder_without_a_run_is_refused(shell: Shell) -> None:
 
 
 def test_a_model_of_one_batch(shell: Shell) -> None:
-    from budgetnet.deploy.emit import emit
-    from budgetnet.deploy.writer import Form
-
     network = untrained(
         "m", Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.25}).graph(classes=3, height=32, width=32)
     )
@@ -287,4 +310,5 @@ def test_an_interrupt_ends_it_and_writes_nothing(tmp_path: Path) -> None:
         _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in error
+    assert words_of(error).endswith("Interrupted: nothing is written.")
     assert list(tmp_path.iterdir()) == []

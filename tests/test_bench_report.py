@@ -1,16 +1,19 @@
 """The report of a bench: what it says of figures that are given, and what makes it doubt them."""
 
+import csv
+import io
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from budgetnet import bench_targets, formats
+from budgetnet.bench.alike import differences
 from budgetnet.bench.network import Network
 from budgetnet.bench.readings import Readings
 from budgetnet.bench.report import Bench, doubts, for_screen, report, verdict
 from budgetnet.bench_targets import Asked
-from budgetnet.networks import family, names
+from budgetnet.networks import Candidate, family, names
 
 NAMES = {"torch": "torch", "onnxruntime": "ONNX Runtime"}
 
@@ -69,6 +72,29 @@ def test_doubts() -> None:
     assert doubts(bench(STEADY, load=2.5)) == doubts(bench(STEADY, load=None)) == []
     (said,) = doubts(bench(STEADY, pinned=None))
     assert said.startswith("Not pinned: this system does not keep a process on some of its cores")
+
+
+def test_rows_that_do_not_do_the_same_work() -> None:
+    graph = Candidate.of("mobilenet-fcn", {"depth_multiplier": 0.25}).graph(classes=7, height=360, width=480)
+    ours = Network.of("ours", graph, {})
+    theirs = Network(label="theirs", height=320, width=480, model=b"", scored=11)
+    assert differences([ours, ours.called("again")]) == []
+    assert differences([ours, theirs]) == ["Rows differ in images: 360 x 480 and 320 x 480; in classes: 7 and 11."]
+    assert differences([ours, theirs], sizes=False) == ["Rows differ in classes: 7 and 11."]
+    other = replace(theirs, height=360, takes="uint8", gives="classes", scored=None)
+    said = "Rows differ in what goes in: float32 and uint8; in what comes out: scores and classes."
+    assert differences([ours, other]) == [said]
+    shown = for_screen(report(bench(STEADY, QUICK, unlike=[said])))
+    assert said in [getattr(block, "text", "") for block in shown.blocks]
+
+
+def test_too_few_rounds_have_no_interval() -> None:
+    made = report(bench(readings("a", "torch", 0.02, 0.02), readings("b", "torch", 0.01, 0.01)))
+    text = formats.text(made, "markdown")
+    assert "| 20.00 |  | 20.00 to 20.00 |" in text
+    assert "| 0.50 |" in text
+    row = list(csv.DictReader(io.StringIO(formats.text(made, "csv"))))[1]
+    assert [row[key] for key in ("ms_low", "ms_high", "times_low", "times_high")] == [""] * 4
 
 
 def test_every_format_holds_it() -> None:

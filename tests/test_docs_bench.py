@@ -48,6 +48,8 @@ def test_every_runtime_has_its_row() -> None:
         f"after `--seconds` ({default('seconds')}) no further round is begun, once there are three",
         f"`--replay` seconds ({benching.REPLAY_SECONDS:g}; 0 for not at all)",
         f"wider than {100 * readings.NOISY:g} % of the median",
+        f"Of fewer than {readings.FEWEST_ROUNDS} rounds there are no intervals",
+        "Runs and candidates are computed in float32",
         f"where there are {readings.ENOUGH_FOR_P99} readings or more",
         f"up to {', '.join(f'{100 * share:g}' for share in replayed.SHARES)} % of their deadline",
         f"they go to `{benching.FOLDER}`".removeprefix("they "),

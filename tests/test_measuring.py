@@ -94,10 +94,9 @@ def test_a_machine_that_slows_down_slows_all_alike() -> None:
     first, second = measure(
         [machine.case("a", drifting(1)), machine.case("b", drifting(2))], readings=60, clock=machine.clock
     )
-    ratio, (low, high) = second.against(first)
+    ratio, interval = second.against(first)
     assert ratio == pytest.approx(2)
-    assert low == pytest.approx(2)
-    assert high == pytest.approx(2)
+    assert interval == (pytest.approx(2), pytest.approx(2))
     assert first.spread > 0.5, "while the readings themselves are far apart"
 
 
@@ -123,17 +122,23 @@ def test_figures_of_readings() -> None:
     assert found.percentile(100) == 0.6
     assert found.p99 is None
     assert readings(*[(0.1, 0.2)] * 50).p99 == pytest.approx(0.2)
-    low, high = found.interval
-    assert (low, high) == (pytest.approx(0.2), pytest.approx(0.5)), (
-        "rounds are drawn whole: all of one, all of the other"
-    )
+
+
+def test_intervals_draw_whole_rounds_of_three_or_more() -> None:
+    found = readings((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), (0.4, 0.5, 0.6))
+    assert found.interval == (pytest.approx(0.2), pytest.approx(0.5)), "all of one, all of the other"
+    for few in (readings((0.1, 0.2, 0.3)), readings((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))):
+        assert few.interval is None
+        assert few.against(few) == (1.0, None)
 
 
 def test_intervals_narrow_with_more_rounds_and_hold_the_truth() -> None:
     rng = np.random.default_rng(5)
     widths, held = [], 0
     for count in (10, 160):
-        drawn = [readings(*map(tuple, rng.normal(1.0, 0.1, (count, 3)))).interval for _ in range(40)]
+        made = [readings(*map(tuple, rng.normal(1.0, 0.1, (count, 3)))).interval for _ in range(40)]
+        drawn = [each for each in made if each is not None]
+        assert len(drawn) == 40
         widths.append(np.mean([high - low for low, high in drawn]))
         held += sum(low <= 1.0 <= high for low, high in drawn)
     assert widths[1] < widths[0] / 3
@@ -141,7 +146,8 @@ def test_intervals_narrow_with_more_rounds_and_hold_the_truth() -> None:
 
 
 def test_ratios_are_per_image() -> None:
-    one, many = readings((0.1, 0.1), (0.2, 0.2)), readings((0.4, 0.4), (0.8, 0.8), batch=8, network="b")
+    one = readings((0.1, 0.1), (0.2, 0.2), (0.2, 0.2))
+    many = readings((0.4, 0.4), (0.8, 0.8), (0.8, 0.8), batch=8, network="b")
     assert many.against(one)[0] == pytest.approx(0.5)
     assert one.against(one) == (1.0, (1.0, 1.0))
 

@@ -8,18 +8,20 @@ import pytest
 from formulas import scenario
 from races import go
 
-from budgetnet import formats, platforms
+from budgetnet import formats, platforms, units
 from budgetnet.errors import BudgetnetError
 from budgetnet.networks import Candidate
 from budgetnet.plan import measure, plan
 from budgetnet.plan.latency import Clock
 from budgetnet.plan.throughput import Throughput
+from budgetnet.report import Report, Table
 from budgetnet.results import Scores
 from budgetnet.roofline import roof
 from budgetnet.search import report as search_report
 from budgetnet.search.place import Place
 from budgetnet.search.run import Outcome
 from budgetnet.search.status import status_report
+from budgetnet.search_axis import measured
 
 NANO = roof(platforms.load("jetson-nano"), "fp16")
 PREDICTED = Throughput(kind="roofline", roof=NANO, how="on NVIDIA Jetson Nano, fp16")
@@ -41,11 +43,19 @@ class Stopwatch:
         return Throughput(kind="measured", measure=self, how="with a stopwatch")
 
 
-def told(outcome: Outcome) -> str:
+def reported(outcome: Outcome) -> Report:
     names = ("a", "b", "c")
     guess = Scores(mean_iou=0.1, pixel_accuracy=0.3, mean_dice=0.1, iou=dict.fromkeys(names, 0.1), dice={})
     made, _ = search_report.report(outcome, guess, {})
-    return formats.text(made, "markdown")
+    return made
+
+
+def told(outcome: Outcome) -> str:
+    return formats.text(reported(outcome), "markdown")
+
+
+def tables(outcome: Outcome) -> list[Table]:
+    return [table for table in reported(outcome).tables if table.key in ("trials", "pareto")]
 
 
 def test_trials_have_the_rate_that_the_plan_predicts(tmp_path: Path) -> None:
@@ -99,6 +109,35 @@ def test_reports_say_what_their_images_per_second_are(tmp_path: Path, axis: Thro
     with closing(Place(folder=tmp_path).existing()) as study:
         shown = formats.text(status_report(study.trials(), study.settings), "markdown")
     assert {each for each in headings if each in shown} == {heading}
+
+
+def test_what_is_measured_is_told_to_be_one_image_at_a_time() -> None:
+    assert measured(scenario(), "torch").how.endswith(" threads, one image at a time")
+
+
+def test_reports_say_who_keeps_up_and_how_far_predictions_are_trusted(tmp_path: Path) -> None:
+    words = told(go(tmp_path / "predicted", trials=5, throughput=PREDICTED))
+    error = NANO.efficiency.error
+    assert (
+        f"Images per second are as predicted on NVIDIA Jetson Nano, fp16. Predictions of what was not measured were "
+        f"off by {units.percent(error.median, 0)} % at the median, nine of ten within a factor of {error.factor:.2f} "
+        f"(efficiency {NANO.efficiency.name}). The scenario needs 60: "
+    ) in words
+    outcome = go(tmp_path / "measured", trials=5, throughput=Stopwatch().axis)
+    (found,) = re.findall(r"as measured with a stopwatch\. The scenario needs 60: (\d+) of (\d+) cand", told(outcome))
+    assert found[0] == found[1], "all take less than a hundredth of a second"
+    slow = told(go(tmp_path / "slow", trials=5, throughput=Stopwatch(factor=0.1).axis))
+    assert "The scenario needs 60: 0 of " in slow
+    assert "The scenario needs" not in told(go(tmp_path / "ops", trials=5))
+
+
+def test_exact_tables_say_what_their_images_per_second_are(tmp_path: Path) -> None:
+    for name, given in (("roofline", {"throughput": PREDICTED}), ("measured", {"throughput": Stopwatch().axis})):
+        for table in tables(go(tmp_path / name, trials=3, **given)):
+            assert {row["throughput"] for row in table.rows} == {name}
+            assert "throughput" in [column.key for column in table.columns]
+    for table in tables(go(tmp_path / "ops", trials=3)):
+        assert "throughput" not in [column.key for column in table.columns]
 
 
 def test_a_search_goes_on_with_the_axis_that_it_began_with(tmp_path: Path) -> None:

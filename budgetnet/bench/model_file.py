@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
-from budgetnet.bench.network import Kind, Network
+from budgetnet.bench.network import Gives, Kind, Network
 from budgetnet.errors import BudgetnetError, printable, shorten
 
 SUFFIX: Final = ".onnx"
@@ -26,6 +26,7 @@ def read(path: Path, size: tuple[int, int] | None = None) -> Network:
     height, width = _size(sides[2:], size, where)
     if model.ByteSize() > MOST_BYTES:
         raise BudgetnetError(f"{where}: must be {MOST_BYTES:,} bytes or less, weights and all, but is larger")
+    gives, scored = _output(model.graph.output[0])
     return Network(
         label=where,
         height=height,
@@ -34,6 +35,8 @@ def read(path: Path, size: tuple[int, int] | None = None) -> Network:
         file=str(path),
         takes=takes,
         batch=sides[0] or None,
+        gives=gives,
+        scored=scored,
     )
 
 
@@ -70,6 +73,20 @@ def _input(given: Any, where: str) -> tuple[Kind, list[int]]:
         rule = "must take images (batch, 3, height, width) of float or uint8"
         raise BudgetnetError(f"{where}: {rule}, but its input is {name} {tuple(sides)}")
     return kinds[tensor.elem_type], sides
+
+
+def _output(made: Any) -> tuple[Gives, int | None]:
+    """Whether it gives scores or classes, and of how many classes scores are; None where it does not say. Scores are
+    floats with a side for classes, anything else is taken for classes.
+    """
+    from onnx import TensorProto
+
+    tensor = made.type.tensor_type
+    sides = [each.dim_value for each in tensor.shape.dim]
+    floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
+    if tensor.elem_type not in floats or len(sides) == 3:
+        return "classes", None
+    return "scores", (sides[1] or None) if len(sides) == 4 else None
 
 
 def _size(own: list[int], asked: tuple[int, int] | None, where: str) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from budgetnet.deploy.folding import Weights
 from budgetnet.graph import Graph
 
 Kind: TypeAlias = Literal["float32", "uint8"]
+Gives: TypeAlias = Literal["scores", "classes"]
 
 SETTLED_AT: Final = 128
 """Largest sides of the random images that batch norms of an untrained network are settled on."""
@@ -24,7 +25,8 @@ class Network:
     given, or a `model`, which is ONNX; `file` says where the latter lies.
 
     It takes images (batch, 3, height, width) of type `takes`: floats that have been scaled, or bytes. `batch` is the
-    only one that it takes; any where it is None.
+    only one that it takes; any where it is None. It `gives` scores of each class, or the best class of each pixel;
+    `scored` is how many classes a model has scores of, None where it does not say.
     """
 
     label: str
@@ -36,6 +38,8 @@ class Network:
     file: str | None = None
     takes: Kind = "float32"
     batch: int | None = None
+    gives: Gives = "scores"
+    scored: int | None = None
 
     @classmethod
     def of(cls, label: str, graph: Graph, weights: Mapping[str, NDArray[Any]]) -> "Network":
@@ -47,6 +51,11 @@ class Network:
     def size(self) -> tuple[int, int]:
         """Height and width of its images, in pixels."""
         return self.height, self.width
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes it tells apart; None where nobody knows."""
+        return self.scored if self.graph is None else self.graph.output.shape.channels
 
     def called(self, label: str) -> "Network":
         """The same network by another label."""

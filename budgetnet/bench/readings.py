@@ -25,6 +25,9 @@ NOISY: Final = 0.2
 ENOUGH_FOR_P99: Final = 100
 """Readings: of fewer the slowest is the 99th percentile."""
 
+FEWEST_ROUNDS: Final = 3
+"""Of fewer there is no interval: what is drawn from one or two is hardly ever anything else than they were."""
+
 MOST_SECONDS: Final = 1e6
 """Of a reading: what a record may hold."""
 
@@ -84,18 +87,23 @@ class Readings:
         return self.percentile(99) if len(self.seconds) >= ENOUGH_FOR_P99 else None
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """In which the median lies, by drawing rounds again."""
+    def interval(self) -> tuple[float, float] | None:
+        """In which the median lies, by drawing rounds again; None where there are too few."""
         rounds = np.array(self.rounds, dtype=np.float64)
+        if len(rounds) < FEWEST_ROUNDS:
+            return None
         return _percentiles(np.median(rounds[_drawn(len(rounds))].reshape(DRAWS, -1), axis=1))
 
-    def against(self, first: "Readings") -> tuple[float, tuple[float, float]]:
-        """How many times as long as `first` it took per image: round by round, the median of those; and its interval.
-        What slows the machine for a while slows both, and is not in it.
+    def against(self, first: "Readings") -> tuple[float, tuple[float, float] | None]:
+        """How many times as long as `first` it took per image: round by round, the median of those; and its interval,
+        None of too few rounds. What slows the machine for a while slows both, and is not in it.
         """
         mine, theirs = (np.median(np.array(each.rounds), axis=1) / each.batch for each in (self, first))
         ratios = mine / theirs
-        return float(np.median(ratios)), _percentiles(np.median(ratios[_drawn(len(ratios))], axis=1))
+        middle = float(np.median(ratios))
+        if len(ratios) < FEWEST_ROUNDS:
+            return middle, None
+        return middle, _percentiles(np.median(ratios[_drawn(len(ratios))], axis=1))
 
     def record(self) -> dict[str, Any]:
         """As plain data for JSON; `from_record` reads it back."""

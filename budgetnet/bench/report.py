@@ -21,6 +21,7 @@ class Bench:
     """All that was measured. `names` are the runtimes' as people call them, by key; `notes` say what was left out and
     why. `threads` is how many each runtime had, `cores` how many there are, `pinned` those that it was kept on, `load`
     how many threads were at work on the machine in the minute before; the latter two are None where nobody tells.
+    `unlike` are sentences about rows that do not do the same work.
     """
 
     readings: Sequence[Readings]
@@ -34,6 +35,7 @@ class Bench:
     settings: Mapping[str, Any]
     networks: Mapping[str, str]
     made_by: Mapping[str, Any]
+    unlike: Sequence[str] = ()
 
 
 def milliseconds(seconds: float) -> str:
@@ -87,7 +89,7 @@ def verdict(found: Bench) -> str:
 
 def doubts(found: Bench) -> list[str]:
     """What should make people doubt the figures."""
-    said = []
+    said = [*found.unlike]
     noisy = [each for each in found.readings if each.spread > NOISY]
     if noisy:
         worst = max(noisy, key=lambda each: each.spread)
@@ -132,7 +134,9 @@ def record(found: Bench) -> dict[str, Any]:
 
 def _row(each: Readings, found: Bench) -> dict[str, Any]:
     """All figures of one row, by column; times are milliseconds of a batch."""
-    times, (low, high), (first, third) = each.against(found.readings[0]), each.interval, each.middle_half
+    (times, ratios), (first, third) = each.against(found.readings[0]), each.middle_half
+    low, high = each.interval or (None, None)
+    times_low, times_high = ratios or (None, None)
     return {
         "network": printable(each.network),
         "runtime": found.names[each.runtime],
@@ -140,8 +144,8 @@ def _row(each: Readings, found: Bench) -> dict[str, Any]:
         "height": each.height,
         "width": each.width,
         "ms": 1000 * each.median,
-        "ms_low": 1000 * low,
-        "ms_high": 1000 * high,
+        "ms_low": None if low is None else 1000 * low,
+        "ms_high": None if high is None else 1000 * high,
         "ms_deviation": 1000 * each.deviation,
         "ms_first_quartile": 1000 * first,
         "ms_third_quartile": 1000 * third,
@@ -150,9 +154,9 @@ def _row(each: Readings, found: Bench) -> dict[str, Any]:
         "ms_slowest": 1000 * each.percentile(100),
         "ms_quickest": 1000 * each.percentile(0),
         "images_per_second": each.images_per_second,
-        "times_the_first": times[0],
-        "times_low": times[1][0],
-        "times_high": times[1][1],
+        "times_the_first": times,
+        "times_low": times_low,
+        "times_high": times_high,
         "readings": len(each.seconds),
     }
 
@@ -161,9 +165,10 @@ def _table(found: Bench) -> Table:
     rows = []
     for each in found.readings:
         row = _row(each, found)
-        row["interval"] = f"{row['ms_low']:,.2f} to {row['ms_high']:,.2f}"
+        row["interval"] = _between(row["ms_low"], row["ms_high"])
         row["half"] = f"{row['ms_first_quartile']:,.2f} to {row['ms_third_quartile']:,.2f}"
-        row["times"] = f"{row['times_the_first']:.2f} ({row['times_low']:.2f} to {row['times_high']:.2f})"
+        between = _between(row["times_low"], row["times_high"])
+        row["times"] = f"{row['times_the_first']:.2f}" + (f" ({between})" if between else "")
         rows.append(row)
     columns = [
         *(Column(key=key, heading=key, right=False) for key in ("network", "runtime")),
@@ -184,6 +189,10 @@ _EXTREMES: Final = {"ms_quickest": "quickest", "ms_p90": "p90", "ms_slowest": "s
 
 def _two(value: float) -> str:
     return f"{value:,.2f}"
+
+
+def _between(low: float | None, high: float | None) -> str | None:
+    return None if low is None or high is None else f"{low:,.2f} to {high:,.2f}"
 
 
 def _exact(found: Bench) -> Table:

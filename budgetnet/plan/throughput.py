@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from budgetnet import units
 from budgetnet.grid import Grid, Size
 from budgetnet.kernels import MixedKernelsError, kernels
 from budgetnet.networks import Candidate
@@ -54,6 +55,20 @@ class Throughput:
     def title(self) -> str:
         """What the axis says: `images per second as predicted on NVIDIA Jetson AGX Xavier, int8`."""
         return f"{TITLES[self.kind]} {self.how}".strip()
+
+    @property
+    def about(self) -> str:
+        """What images per second are, and of predictions how far they were off; nothing for the budget's."""
+        if self.kind == "ops":
+            return ""
+        said = f"Images per second are {self.title.removeprefix('images per second ')}."
+        if self.roof is None:
+            return said
+        efficiency, error = self.roof.efficiency, self.roof.efficiency.error
+        return (
+            f"{said} Predictions of what was not measured were off by {units.percent(error.median, 0)} % at the "
+            f"median, nine of ten within a factor of {error.factor:.2f} (efficiency {efficiency.name})."
+        )
 
     def record(self) -> dict[str, Any]:
         """What a search's results depend on; nothing for the budget's, as of searches before there were others."""

@@ -20,7 +20,7 @@ from budgetnet.search.timeline import timeline_png
 from budgetnet.search.trial import Trial
 from budgetnet.search.trial_table import TIME_COLUMNS, three, varied
 from budgetnet.search.trust_tables import trust_blocks
-from budgetnet.search.verdict import audit_text, verdict
+from budgetnet.search.verdict import audit_text, throughput_text, verdict
 
 if TYPE_CHECKING:
     from budgetnet.search.run import Outcome
@@ -66,8 +66,9 @@ def report(
     findings = made.findings
     name = findings.scenario.name
     title = f"Search for scenario {name}"
-    said, audit = verdict(findings), audit_text(findings)
+    said, audit, axis = verdict(findings), audit_text(findings), throughput_text(findings)
     blocks: list[Block] = [Text(text=said), Text(text=f"The budget: {outcome.plan.verdict}")]
+    blocks += [Text(text=axis)] if axis else []
     blocks += _front_blocks(made, absent)
     blocks += trust_blocks(findings)
     blocks += _course_blocks(made)

@@ -74,7 +74,8 @@ def row(findings: Findings, trial: Trial) -> dict[str, Any]:
     found: dict[str, Any] = {"trial": trial.number, **trial.candidate.parameters}
     found |= {"status": trial.status, "reason": findings.reason(trial), "origin": trial.origin, "epochs": trial.epochs}
     found |= {rung_key(rung): findings.at_rung(trial, rung) for rung in findings.rungs}
-    found |= {"images_per_second": trial.images_per_second, "utilisation": planned.utilisation}
+    found |= {"throughput": findings.outcome.throughput.kind, "images_per_second": trial.images_per_second}
+    found |= {"utilisation": planned.utilisation}
     found |= {key: getattr(planned.cost, key) for key in ("ops", "macs", "params")}
     if trial.result is not None:
         found |= {key: getattr(trial.result.scores, key) for key in ("mean_iou", "pixel_accuracy", "mean_dice")}
@@ -136,6 +137,8 @@ def _exact(findings: Findings) -> list[Column]:
     columns += [Column(key=key, heading=key, right=False) for key in ("status", "reason", "origin")]
     columns += [Column(key="epochs", heading="epochs"), *_rung_columns(findings), *SCORE_COLUMNS]
     columns += SEED_COLUMNS if findings.repeated else ()
+    if findings.outcome.throughput.kind != "ops":
+        columns.append(Column(key="throughput", heading="throughput", right=False))
     columns += [*cost_columns(findings), *EXACT_COLUMNS]
     columns += [Column(key=f"iou_{name}", heading=f"IoU {name}", show=three) for name in findings.guess.iou]
     return [*columns, *WHEN_COLUMNS]

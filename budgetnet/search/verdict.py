@@ -92,6 +92,22 @@ def _wanted(findings: Findings) -> str:
     return f"None reaches the wanted mean IoU of {least:g} in this short training."
 
 
+def throughput_text(findings: Findings) -> str:
+    """What images per second are, how far to trust them, and how many of the front have those that the scenario needs;
+    nothing where they are the budget's, which every candidate keeps.
+    """
+    about = findings.outcome.throughput.about
+    if not about:
+        return ""
+    needed = float(findings.scenario.images_per_second)
+    said = f"{about} The scenario needs {needed:g}"
+    if not findings.front:
+        return f"{said}."
+    enough = sum(trial.images_per_second >= needed for trial in findings.front)
+    front = units.counted(len(findings.front), "candidate", "candidates")
+    return f"{said}: {enough} of {front} on the front {'has' if enough == 1 else 'have'} them."
+
+
 def _order(findings: Findings) -> str:
     """What an audit says of every rung, a sentence each; rungs of so few candidates that there is no interval say
     nothing.
