@@ -605,7 +605,7 @@ def test_ctrl_c_ends_it_with_130(shell, finished, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not CAMVID, reason="BUDGETNET_CAMVID names no folder with CamVid")
-@pytest.mark.parametrize("name", ["parking", "urban", "rural"])
+@pytest.mark.parametrize("name", ["urban"])  # parking: test_docs_export
 def test_int8_costs_the_published_networks_half_a_point_at_most(name, tmp_path):
     folder = ROOT / "reports" / "camvid" / name
     done = run_export(
