@@ -93,7 +93,7 @@ def test_names_of_the_card_are_told(shell: Shell, finished):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not CAMVID, reason="BUDGETNET_CAMVID names no folder with CamVid")
-@pytest.mark.parametrize("name", ["parking"])  # the others: test_export
+@pytest.mark.parametrize("name", ["parking"])  # urban: test_export; rural is held by no test, it takes long
 def test_figures_are_those_that_come_out(name, tmp_path):
     """To a tenth of a point: another processor rounds otherwise."""
     folder = ROOT / "reports" / "camvid" / name
