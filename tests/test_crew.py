@@ -22,6 +22,7 @@ import crew_trainings
 import pytest
 from crew_trainings import EPOCHS, evaluators, evaluators_in, job, result, row
 
+from budgetnet.bench.pinning import cores
 from budgetnet.errors import BudgetnetError
 from budgetnet.results import Result
 from budgetnet.search import crew as crews
@@ -40,7 +41,7 @@ from budgetnet.search.crew import (
     Workers,
 )
 from budgetnet.search.process import Ended, Process, ending
-from budgetnet.search.shares import cores, gpus, listed, shares
+from budgetnet.search.shares import gpus, listed, shares
 
 ENDINGS = Paused | Done | Failed | Stopped | Died
 HISTORY = [row(epoch) for epoch in range(1, EPOCHS + 1)]

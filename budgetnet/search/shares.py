@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from contextlib import suppress
 
+from budgetnet.bench.pinning import cores
+
 
 def shares(workers: int) -> list[dict[str, str]]:
     """What of the machine each worker gets, as settings of its environment: threads (the cores that this process may
@@ -20,13 +22,6 @@ def shares(workers: int) -> list[dict[str, str]]:
         | ({"CUDA_VISIBLE_DEVICES": found[number % len(found)]} if found else {})
         for number in range(workers)
     ]
-
-
-def cores() -> int:
-    """How many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def gpus() -> list[str]:
